@@ -1,0 +1,155 @@
+//! What a person did: hands as 21 keypoints, objects as meshes with poses over time.
+
+use crate::{Pose, TriMesh};
+use nalgebra::{Point3, Vector3};
+
+/// Which hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// A right hand.
+    Right,
+    /// A left hand.
+    Left,
+}
+
+impl Side {
+    /// `"right"` or `"left"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Right => "right",
+            Side::Left => "left",
+        }
+    }
+
+    /// The other hand.
+    pub fn other(self) -> Side {
+        match self {
+            Side::Right => Side::Left,
+            Side::Left => Side::Right,
+        }
+    }
+}
+
+/// Index of a keypoint in the 21-point MediaPipe order: wrist 0, then thumb 1-4, index 5-8,
+/// middle 9-12, ring 13-16, pinky 17-20, each from the base (CMC or MCP) to the tip.
+pub mod keypoint {
+    /// The wrist.
+    pub const WRIST: usize = 0;
+    /// Base of the index finger (MCP).
+    pub const INDEX_MCP: usize = 5;
+    /// Base of the middle finger (MCP).
+    pub const MIDDLE_MCP: usize = 9;
+    /// Base of the pinky (MCP).
+    pub const PINKY_MCP: usize = 17;
+    /// Tips: thumb, index, middle, ring, pinky.
+    pub const TIPS: [usize; 5] = [4, 8, 12, 16, 20];
+    /// Number of keypoints of a hand.
+    pub const COUNT: usize = 21;
+}
+
+/// Keypoints of one hand at one frame, world frame, metres.
+pub type Keypoints = [Point3<f64>; keypoint::COUNT];
+
+/// One hand over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandTrack {
+    /// Which hand the geometry shows.
+    pub side: Side,
+    /// Keypoints per frame, world frame (z up), metres.
+    pub keypoints_in_world: Vec<Keypoints>,
+}
+
+/// One rigid object over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectTrack {
+    /// A name usable as an identifier.
+    pub name: String,
+    /// Surface in the object's own frame, metres.
+    pub mesh: TriMesh,
+    /// Pose per frame.
+    pub world_from_object: Vec<Pose>,
+    /// Mass in kilograms when the recording states it.
+    pub mass: Option<f64>,
+}
+
+/// Where data comes from and what may be done with it; copied into every artifact made from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Provenance {
+    /// Name or citation of the source.
+    pub source: String,
+    /// Licence, as an SPDX expression where one exists; `"unknown"` when not stated.
+    pub licence: String,
+    /// SHA-256 of every input file: `(file name, hex digest)`.
+    pub inputs_sha256: Vec<(String, String)>,
+    /// What the reader inferred or found contradictory, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A recorded (or synthesised) human demonstration. World frame z up; metres; all tracks have
+/// the same number of frames.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demonstration {
+    /// Short identifier, from the file name.
+    pub name: String,
+    /// Frames per second.
+    pub fps: f64,
+    /// Gravity, m/s², world frame.
+    pub gravity: Vector3<f64>,
+    /// One or two hands.
+    pub hands: Vec<HandTrack>,
+    /// Objects.
+    pub objects: Vec<ObjectTrack>,
+    /// Source, licence, hashes, notes.
+    pub provenance: Provenance,
+}
+
+impl Demonstration {
+    /// Number of frames.
+    pub fn frames(&self) -> usize {
+        self.hands.first().map_or(0, |hand| hand.keypoints_in_world.len())
+    }
+}
+
+/// Direction out of the palm's inner surface (unit) of a hand whose side is `side`.
+///
+/// `n = (k5 - k17) x (k9 - k0)` points out of the palm for a right hand, into the back for a left.
+pub fn palm_normal(keypoints: &Keypoints, side: Side) -> Option<Vector3<f64>> {
+    let across = keypoints[keypoint::INDEX_MCP] - keypoints[keypoint::PINKY_MCP];
+    let along = keypoints[keypoint::MIDDLE_MCP] - keypoints[keypoint::WRIST];
+    let normal = across.cross(&along).try_normalize(1e-9)?;
+    Some(match side {
+        Side::Right => normal,
+        Side::Left => -normal,
+    })
+}
+
+/// The palm frame of a human hand: x from the wrist to the middle knuckle, z out of the palm,
+/// origin midway between wrist and middle knuckle.
+pub fn world_from_palm(keypoints: &Keypoints, side: Side) -> Option<Pose> {
+    let normal = palm_normal(keypoints, side)?;
+    let wrist = keypoints[keypoint::WRIST];
+    let knuckle = keypoints[keypoint::MIDDLE_MCP];
+    let x = (knuckle - wrist).try_normalize(1e-9)?;
+    let y = normal.cross(&x);
+    let rotation = nalgebra::Rotation3::from_basis_unchecked(&[x, y, normal]);
+    Some(Pose::from_parts(
+        nalgebra::center(&wrist, &knuckle).into(),
+        nalgebra::UnitQuaternion::from_rotation_matrix(&rotation),
+    ))
+}
+
+/// Evidence for the chirality of a hand track, metres: the mean over frames and fingers of how far
+/// the fingertips lie from their knuckles along `(k5 - k17) x (k9 - k0)`. Fingers flex towards the
+/// palm, so a right hand gives a positive value and a left hand a negative one.
+pub fn chirality(frames: &[Keypoints]) -> f64 {
+    let mut sum = 0.0;
+    let mut count = 0usize;
+    for keypoints in frames {
+        let Some(normal) = palm_normal(keypoints, Side::Right) else { continue };
+        for (mcp, tip) in [(5, 8), (9, 12), (13, 16), (17, 20)] {
+            sum += (keypoints[tip] - keypoints[mcp]).dot(&normal);
+            count += 1;
+        }
+    }
+    if count == 0 { 0.0 } else { sum / count as f64 }
+}

@@ -1,0 +1,19 @@
+//! Nouns and maths of dextra. No I/O, no simulator, no deep learning.
+//!
+//! `Demonstration → Motion → Rollout → Accepted`: each noun is a plain struct; the only
+//! invariant-bearing type is [`rollout::Accepted`], which [`rollout::Rollout::accept`] alone makes.
+//!
+//! Units are SI and radians; frames are in names (`world_from_palm`); quaternions are `wxyz`
+//! wherever they leave the process.
+
+pub mod demonstration;
+pub mod hand;
+pub mod kinematics;
+pub mod mesh;
+pub mod motion;
+pub mod pose;
+
+pub use demonstration::{Demonstration, HandTrack, ObjectTrack, Provenance, Side};
+pub use mesh::TriMesh;
+pub use motion::{HandMotion, Motion};
+pub use pose::Pose;
