@@ -9,7 +9,7 @@ const MAX_LINES: usize = 700;
 const LONG_FILES: &[(&str, &str)] = &[];
 /// File and folder names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 7] = [
-    "utils", "util", "helpers", "helper", "misc", "common", "base", "shared",
+    "utils", "util", "helpers", "helper", "misc", "common", "base",
 ];
 /// Marker of unfinished work, split so that this file does not hold it.
 const MARKER: &str = concat!("FIX", "ME");
