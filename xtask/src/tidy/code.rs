@@ -40,8 +40,9 @@ pub fn lines_with_word(code: &str, word: &str) -> Vec<usize> {
         let found = line.match_indices(word).any(|(start, _)| {
             let before = line[..start].chars().next_back();
             let after = line[start + word.len()..].chars().next();
-            let joined = word.chars().next_back().is_some_and(is_word);
-            !before.is_some_and(is_word) && !(joined && after.is_some_and(is_word))
+            // A word such as `print!` ends by itself; an identifier must not go on.
+            let goes_on = word.ends_with(is_word) && after.is_some_and(is_word);
+            !goes_on && !before.is_some_and(is_word)
         });
         if found {
             lines.push(index + 1);
