@@ -8,6 +8,7 @@
 
 pub mod demonstration;
 pub mod hand;
+pub mod human;
 pub mod kinematics;
 pub mod mesh;
 pub mod motion;
