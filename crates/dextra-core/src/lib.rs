@@ -11,8 +11,12 @@ pub mod hand;
 pub mod human;
 pub mod kinematics;
 pub mod mesh;
+pub mod metrics;
 pub mod motion;
 pub mod pose;
+pub mod retime;
+pub mod rollout;
+pub mod signal;
 
 pub use demonstration::{Demonstration, HandTrack, ObjectTrack, Provenance, Side};
 pub use mesh::TriMesh;
