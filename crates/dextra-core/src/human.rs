@@ -112,7 +112,7 @@ fn add_finger(tree: &mut KinematicTree, finger: usize) {
             vec![
                 ("cmc_abduct", -Vector3::z(), (-0.6, 0.8)),
                 ("cmc_flex", flexion, (-0.6, 0.8)),
-                ("cmc_twist", Vector3::x(), (-0.5, 0.9)),
+                ("cmc_twist", -Vector3::x(), (-0.7, 0.7)),
             ],
             vec![("mcp_flex", flexion, (-0.2, 1.0))],
             vec![("ip_flex", flexion, (-0.3, 1.4))],
@@ -172,7 +172,7 @@ fn base_rotation(finger: usize) -> UnitQuaternion<f64> {
         return UnitQuaternion::from_axis_angle(&Vector3::z_axis(), SPLAY[finger]);
     }
     let x = Vector3::new(0.66, -0.62, 0.42).normalize();
-    let facing = Vector3::new(0.0, 0.80, 0.60);
+    let facing = Vector3::new(0.25, 0.85, 0.50);
     let z = (facing - x * facing.dot(&x)).normalize();
     let axes = Matrix3::from_columns(&[x, z.cross(&x), z]);
     UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(axes))

@@ -1,1 +1,3 @@
 //! dextra-motion
+
+pub mod synth;
