@@ -1,0 +1,5 @@
+//! Readers and writers against real recordings, against NumPy and MuJoCo in Python, and against
+//! files made to break them.
+
+mod real;
+mod support;

@@ -1,0 +1,154 @@
+//! The recordings of people, where this machine has them.
+
+use crate::support::{python, shared};
+use dextra_core::demonstration::{Keypoints, chirality};
+use dextra_core::{Demonstration, Pose, Side};
+use dextra_data::{ClipOptions, DataError, load_clip};
+
+const MYODM: [&str; 3] = [
+    "MyoHand_cup_drink1",
+    "MyoHand_cylindersmall_lift",
+    "MyoHand_mug_drink3",
+];
+
+/// Distance of a point to the nearest triangle, metres, by projection onto each: slow and plain.
+fn distance_to_surface(demo: &Demonstration, frame: usize, keypoint: usize) -> f64 {
+    let object = &demo.objects[0];
+    let point = object.world_from_object[frame]
+        .inverse_transform_point(&demo.hands[0].keypoints_in_world[frame][keypoint]);
+    (0..object.mesh.faces.len())
+        .map(|face| {
+            let [a, b, c] = object.mesh.triangle(face);
+            // A 6 x 6 grid over the triangle is within a fraction of its edge.
+            let mut best = f64::INFINITY;
+            for i in 0..=6 {
+                for j in 0..=6 - i {
+                    let (u, v) = (f64::from(i) / 6.0, f64::from(j) / 6.0);
+                    best = best.min((a + (b - a) * u + (c - a) * v - point).norm());
+                }
+            }
+            best
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+fn peak_speed(poses: &[Pose], fps: f64) -> f64 {
+    poses
+        .windows(2)
+        .map(|pair| (pair[1].translation.vector - pair[0].translation.vector).norm() * fps)
+        .fold(0.0, f64::max)
+}
+
+fn palm(frames: &[Keypoints]) -> f64 {
+    frames.iter().map(|k| (k[9] - k[0]).norm()).sum::<f64>() / frames.len() as f64
+}
+
+#[test]
+fn the_mislabelled_box_clip_is_a_left_hand_and_says_so() {
+    let Some(path) = shared("taco/taco_20231104_010_right.npz") else {
+        return;
+    };
+    let demo = load_clip(&path, &ClipOptions::default()).unwrap();
+    assert_eq!((demo.frames(), demo.fps), (135, 30.0));
+    assert_eq!(demo.hands[0].side, Side::Left);
+    let note = demo
+        .provenance
+        .notes
+        .iter()
+        .find(|n| n.contains("Handedness"))
+        .unwrap();
+    assert!(
+        note.contains("file name says right") && note.contains("left hand"),
+        "{note}"
+    );
+    let frames = &demo.hands[0].keypoints_in_world;
+    assert!((palm(frames) - 0.0991).abs() < 1e-3);
+    assert!(chirality(frames) < -0.01);
+    // The README's figures: lifted by 16-18 cm, set down again on a table near z = 0.55.
+    let z: Vec<f64> = demo.objects[0]
+        .world_from_object
+        .iter()
+        .map(|p| p.translation.z)
+        .collect();
+    let lift = z.iter().copied().fold(0.0, f64::max) - z[0];
+    assert!((0.16..=0.19).contains(&lift), "lift {lift}");
+    assert!((z[134] - z[0]).abs() < 0.002);
+    assert_eq!(demo.objects[0].mesh.vertices.len(), 1000);
+    assert_eq!(demo.provenance.licence, "unknown");
+    let hashed: Vec<&str> = demo
+        .provenance
+        .inputs_sha256
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(hashed, ["taco_20231104_010_right.npz", "20231104_010.obj"]);
+}
+
+#[test]
+fn demanding_the_wrong_hand_is_an_error_that_says_what_was_measured() {
+    let Some(path) = shared("taco/taco_20231104_010_right.npz") else {
+        return;
+    };
+    let opts = ClipOptions {
+        side: Some(Side::Right),
+        ..ClipOptions::default()
+    };
+    let error = load_clip(&path, &opts).unwrap_err();
+    assert!(matches!(error, DataError::Option { option: "side", .. }));
+    assert!(error.to_string().contains("left hand"), "{error}");
+}
+
+#[test]
+fn myodm_hands_are_right_and_hold_what_they_lift() {
+    for clip in MYODM {
+        let Some(path) = shared(&format!("myodm/{clip}.npz")) else {
+            return;
+        };
+        let demo = load_clip(&path, &ClipOptions::default()).unwrap();
+        let (hand, object) = (&demo.hands[0], &demo.objects[0]);
+        assert_eq!((hand.side, demo.fps), (Side::Right, 50.0), "{clip}");
+        assert!(chirality(&hand.keypoints_in_world) > 0.01, "{clip}");
+        assert!(
+            (palm(&hand.keypoints_in_world) - 0.082).abs() < 1e-3,
+            "{clip}"
+        );
+        let rest = object.world_from_object[0];
+        let lowest = |pose: &Pose| {
+            object
+                .mesh
+                .vertices
+                .iter()
+                .map(|v| (pose * v).z)
+                .fold(f64::INFINITY, f64::min)
+        };
+        assert!(
+            lowest(&rest).abs() < 0.005,
+            "{clip}: rests at {}",
+            lowest(&rest)
+        );
+        let lifted: Vec<usize> = (0..demo.frames())
+            .filter(|&t| lowest(&object.world_from_object[t]) > 0.02)
+            .collect();
+        assert!(
+            lifted.len() > 5,
+            "{clip} is lifted for {} frames",
+            lifted.len()
+        );
+        for &t in lifted.iter().step_by(5) {
+            let mut tips: Vec<f64> = [4, 8, 12, 16, 20]
+                .iter()
+                .map(|&k| distance_to_surface(&demo, t, k))
+                .collect();
+            tips.sort_by(f64::total_cmp);
+            // Tips are points inside the finger, about a centimetre under its skin.
+            assert!(tips[1] < 0.03, "{clip} frame {t}: tips {tips:?}");
+        }
+        let speed = peak_speed(&object.world_from_object, demo.fps);
+        eprintln!(
+            "{clip}: peak {speed:.2} m/s, {:.4} notes {:?}",
+            palm(&hand.keypoints_in_world),
+            demo.provenance.notes
+        );
+        assert!(demo.provenance.licence.contains("non-commercial"), "{clip}");
+    }
+}
