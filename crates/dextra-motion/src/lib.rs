@@ -1,3 +1,6 @@
-//! dextra-motion
+//! Retarget, refine and evaluate: geometry and physics, no learning.
 
+pub mod evaluate;
+pub mod refine;
+pub mod retarget;
 pub mod synth;

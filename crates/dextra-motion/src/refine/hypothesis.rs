@@ -1,0 +1,345 @@
+//! Where a grasp search starts: the human's grasp, seen at several moments in the object's frame and
+//! fitted to the robot's hand, opened and closed by thumb-finger opposition.
+
+use super::plan::Grasp;
+use super::search::tips;
+use crate::retarget::{FrameSolver, FrameTargets, PalmTarget, PlaneTarget, PointTarget, RetargetHand};
+use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
+use dextra_core::{Pose, Side, pose};
+use dextra_sim::hand::Hand;
+use dextra_sim::scene::{Owner, Scene};
+use dextra_sim::world::World;
+use nalgebra::{Point3, UnitQuaternion, Vector3};
+
+/// A grasp to start from and how it came about.
+#[derive(Clone, Debug)]
+pub struct Hypothesis {
+    /// One grasp per hand.
+    pub grasps: Vec<Grasp>,
+    /// Joint angles of each opened hand, tree order.
+    pub open_joints: Vec<Vec<f64>>,
+    /// Such as `"human at 40 %"` or `"object-centred, yaw 50 deg"`.
+    pub name: String,
+    /// True when the grasp is not the human's but one about the object's centre.
+    pub changed: bool,
+}
+
+/// Keypoints of one hand in the frame of the object it takes, one entry per frame.
+pub type Track = Vec<Keypoints>;
+
+/// Mean keypoints over a range of frames of a track.
+pub fn mean_keypoints(track: &[Keypoints]) -> Keypoints {
+    std::array::from_fn(|k| {
+        let sum: Vector3<f64> = track.iter().map(|frame| frame[k].coords).sum();
+        Point3::from(sum / track.len().max(1) as f64)
+    })
+}
+
+/// Median keypoints, coordinate by coordinate.
+pub fn median_keypoints(track: &[Keypoints]) -> Keypoints {
+    std::array::from_fn(|k| {
+        let median = |axis: usize| {
+            let mut values: Vec<f64> = track.iter().map(|frame| frame[k][axis]).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(0.0)
+        };
+        Point3::new(median(0), median(1), median(2))
+    })
+}
+
+/// Settings of the hypotheses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HypothesisConfig {
+    /// How far the tips open from the touch, metres.
+    pub opening: f64,
+    /// How far the tips close beyond the touch, metres.
+    pub closing: f64,
+    /// Clearance over which the retreat must be free, metres.
+    pub clearance: f64,
+}
+
+impl Default for HypothesisConfig {
+    fn default() -> Self {
+        Self { opening: 0.04, closing: 0.03, clearance: 0.10 }
+    }
+}
+
+/// Fits grasps of one hand.
+pub struct Fitter<'a> {
+    /// Scene with the objects at rest.
+    pub scene: &'a Scene,
+    /// Index of the hand in the scene.
+    pub index: usize,
+    /// The hand.
+    pub hand: &'a Hand,
+    /// The hand as the solver sees it.
+    pub model: &'a RetargetHand,
+    /// Index of the object it takes.
+    pub object: usize,
+    /// Rest poses of all objects.
+    pub rest: &'a [Pose],
+    /// Settings.
+    pub config: HypothesisConfig,
+}
+
+impl Fitter<'_> {
+    /// Fits the hand to keypoints given in the object's frame.
+    pub fn fit(
+        &self,
+        solver: &mut FrameSolver,
+        object_from_human: &Keypoints,
+        side: Side,
+        approach: Vector3<f64>,
+        opening: f64,
+    ) -> Option<(Grasp, Vec<f64>)> {
+        let rest = self.rest[self.object];
+        let keypoints = object_from_human.map(|p| rest * p);
+        let palm = world_from_palm(&keypoints, side)?;
+        let middle = self.model.middle();
+        let start = self.model.root_for_palm(&palm, &middle);
+        let points = self.point_targets(&keypoints);
+        let targets = FrameTargets {
+            points,
+            planes: self.table_planes(),
+            palm: Some(PalmTarget {
+                world_from_palm: palm,
+                position_weight: 0.02,
+                orientation_m_per_rad: 0.03,
+            }),
+            rest: middle.clone(),
+            ..FrameTargets::default()
+        };
+        let touch = solver.solve(&targets, (&start, &middle), 60);
+        self.grasp_from(solver, touch.world_from_root, touch.joints, approach, opening)
+    }
+
+    /// Makes a grasp from a root pose and the joint angles at which the fingers touch.
+    pub fn grasp_from(
+        &self,
+        solver: &mut FrameSolver,
+        world_from_root: Pose,
+        touch: Vec<f64>,
+        approach: Vector3<f64>,
+        opening: f64,
+    ) -> Option<(Grasp, Vec<f64>)> {
+        let squeezed = self.opposed(solver, &world_from_root, &touch, self.config.closing);
+        let open = self.opposed(solver, &world_from_root, &touch, -opening);
+        let mut world = World::new(self.scene);
+        let world_from_root = self.pushed_out(&mut world, world_from_root, &open);
+        let retreat = self.retreat(&mut world, &world_from_root, &open, approach);
+        let bodies = self.hand.tree.forward(&touch);
+        let tips = tips(self.hand);
+        let center: Vector3<f64> =
+            tips.iter().map(|tip| (bodies[tip.body] * tip.point).coords).sum();
+        let grasp = Grasp {
+            object: self.object,
+            object_from_root: self.rest[self.object].inverse() * world_from_root,
+            finger_center_in_root: Point3::from(center / tips.len().max(1) as f64),
+            open: self.hand.ctrl(&open),
+            touch: self.hand.ctrl(&touch),
+            squeezed: self.hand.ctrl(&squeezed),
+            retreat,
+        };
+        Some((grasp, open))
+    }
+
+    fn point_targets(&self, keypoints: &Keypoints) -> Vec<PointTarget> {
+        self.model
+            .points
+            .iter()
+            .filter_map(|point| {
+                let weight = match point.keypoint {
+                    k if keypoint::TIPS.contains(&k) => 1.0,
+                    keypoint::WRIST | 1 | 5 | 9 | 13 | 17 => return None,
+                    _ => 0.1,
+                };
+                Some(PointTarget {
+                    body: point.body,
+                    point_in_body: point.point_in_body,
+                    target_in_world: keypoints[point.keypoint],
+                    weight,
+                    huber: f64::INFINITY,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps every mapped point of the hand above the table.
+    fn table_planes(&self) -> Vec<PlaneTarget> {
+        let height = self.scene.config.table_height;
+        self.model
+            .points
+            .iter()
+            .map(|point| PlaneTarget {
+                body: point.body,
+                point_in_body: point.point_in_body,
+                on_plane: Point3::new(0.0, 0.0, height),
+                normal: Vector3::z(),
+                clearance: point.radius + 0.004,
+                weight: 1.0,
+            })
+            .collect()
+    }
+
+    /// Joint angles with the tips moved by `distance` towards each other (negative: apart) with the
+    /// wrist where it is: fingers towards the thumb, the thumb towards the fingers' mean.
+    fn opposed(
+        &self,
+        solver: &mut FrameSolver,
+        world_from_root: &Pose,
+        touch: &[f64],
+        distance: f64,
+    ) -> Vec<f64> {
+        let bodies = self.hand.tree.forward(touch);
+        let tips = tips(self.hand);
+        let place = |body: usize, point: &Point3<f64>| world_from_root * (bodies[body] * point);
+        let placed: Vec<Point3<f64>> = tips.iter().map(|t| place(t.body, &t.point)).collect();
+        let thumb = tips.iter().position(|tip| tip.keypoint == keypoint::TIPS[0]);
+        let others: Vec<usize> = (0..tips.len()).filter(|&i| Some(i) != thumb).collect();
+        let mean = Point3::from(
+            others.iter().map(|&i| placed[i].coords).sum::<Vector3<f64>>()
+                / others.len().max(1) as f64,
+        );
+        let points = tips
+            .iter()
+            .enumerate()
+            .map(|(i, tip)| {
+                let towards = if Some(i) == thumb { mean } else { thumb.map_or(mean, |t| placed[t]) };
+                let direction =
+                    (towards - placed[i]).try_normalize(1e-6).unwrap_or_else(Vector3::zeros);
+                PointTarget {
+                    body: tip.body,
+                    point_in_body: tip.point,
+                    target_in_world: placed[i] + direction * distance,
+                    weight: 1.0,
+                    huber: f64::INFINITY,
+                }
+            })
+            .collect();
+        let targets = FrameTargets {
+            points,
+            rest: touch.to_vec(),
+            fixed_wrist: true,
+            ..FrameTargets::default()
+        };
+        solver.solve(&targets, (world_from_root, touch), 40).joints
+    }
+
+    fn qpos(&self, world_from_root: &Pose, joints: &[f64]) -> Vec<f64> {
+        let mut qpos = self.scene.default_qpos();
+        for (index, rest) in self.rest.iter().enumerate() {
+            self.scene.set_object(index, rest, &mut qpos);
+        }
+        for other in 0..self.scene.hands.len() {
+            if other != self.index {
+                let aside = Pose::translation(0.0, 0.0, 50.0 + other as f64);
+                let joints = self.scene.joints(other, &qpos);
+                self.scene.set_hand(other, &aside, &joints, &mut qpos);
+            }
+        }
+        self.scene.set_hand(self.index, world_from_root, joints, &mut qpos);
+        qpos
+    }
+
+    /// Moves the opened hand out of the object and the table along contact normals.
+    fn pushed_out(&self, world: &mut World<'_>, from: Pose, open: &[f64]) -> Pose {
+        const FURTHEST: f64 = 0.05;
+        let mut root = from;
+        for _ in 0..30 {
+            world.reset(&self.qpos(&root, open));
+            world.forward();
+            let contacts = world.hand_contacts();
+            let Some(worst) = contacts.iter().max_by(|a, b| a.depth.total_cmp(&b.depth)) else {
+                break;
+            };
+            if worst.depth < 5e-4 {
+                break;
+            }
+            let shifted =
+                nalgebra::Translation3::from(-worst.normal * (worst.depth + 5e-4).min(0.01)) * root;
+            if pose::distance_between(&shifted, &from) > FURTHEST {
+                break;
+            }
+            root = shifted;
+        }
+        root
+    }
+
+    /// Of sixteen directions, the one along which the opened hand leaves with least penetration;
+    /// earlier ones win ties.
+    fn retreat(
+        &self,
+        world: &mut World<'_>,
+        world_from_root: &Pose,
+        open: &[f64],
+        approach: Vector3<f64>,
+    ) -> Vector3<f64> {
+        let palm = self.model.world_from_palm(world_from_root, open);
+        let (fingers, normal) = (palm.rotation * Vector3::x(), palm.rotation * Vector3::z());
+        let up = Vector3::z();
+        let human = approach.try_normalize(1e-6).unwrap_or(up);
+        let side = fingers.cross(&normal);
+        let candidates = [
+            human,
+            human + up,
+            human - fingers,
+            -fingers,
+            -fingers + up,
+            -normal,
+            -normal + up,
+            -fingers - normal,
+            -fingers - normal + up,
+            up,
+            human + up * 0.5 - fingers * 0.5,
+            up + side * 0.5,
+            up - side * 0.5,
+            -fingers + side * 0.5,
+            -fingers - side * 0.5,
+            up * 2.0 - fingers,
+        ];
+        let mut best = (f64::INFINITY, up);
+        for candidate in candidates {
+            let Some(direction) = candidate.try_normalize(1e-6) else { continue };
+            let penetration: f64 = (1..=5)
+                .map(|k| {
+                    let distance = self.config.clearance * k as f64 / 5.0;
+                    let root = nalgebra::Translation3::from(direction * distance) * world_from_root;
+                    world.reset(&self.qpos(&root, open));
+                    world.forward();
+                    world
+                        .hand_contacts()
+                        .iter()
+                        .filter(|c| !matches!(c.other, Owner::Hand(_)))
+                        .map(|c| c.depth.max(0.0))
+                        .fold(0.0, f64::max)
+                })
+                .sum();
+            if penetration + 1e-4 < best.0 {
+                best = (penetration, direction);
+            }
+        }
+        best.1
+    }
+
+    /// The same grasp moved so that the fingers close round the object's centre, turned by `yaw`
+    /// about the vertical and `tilt` about the axis across the palm, radians.
+    pub fn object_centred(
+        &self,
+        solver: &mut FrameSolver,
+        grasp: &Grasp,
+        touch: &[f64],
+        center_in_object: &Point3<f64>,
+        yaw: f64,
+        tilt: f64,
+    ) -> Option<(Grasp, Vec<f64>)> {
+        let rest = self.rest[self.object];
+        let root = rest * grasp.object_from_root;
+        let pivot = root * grasp.finger_center_in_root;
+        let across = self.model.world_from_palm(&root, touch).rotation * Vector3::y();
+        let turn = UnitQuaternion::from_scaled_axis(Vector3::z() * yaw)
+            * UnitQuaternion::from_scaled_axis(across * tilt);
+        let shift = rest * center_in_object - pivot;
+        let root = pose::perturb_about(&root, &pivot, &shift, &turn.scaled_axis());
+        self.grasp_from(solver, root, touch.to_vec(), turn * grasp.retreat, 0.05)
+    }
+}
