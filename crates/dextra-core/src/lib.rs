@@ -6,6 +6,7 @@
 //! Units are SI and radians; frames are in names (`world_from_palm`); quaternions are `wxyz`
 //! wherever they leave the process.
 
+pub mod cause;
 pub mod demonstration;
 pub mod hand;
 pub mod human;

@@ -18,7 +18,7 @@ const STIRRED: Departure = Departure {
     angle: 1.5 * DEG,
 };
 /// Time over which an object is taken to rest at the start and the end of a clip, seconds.
-const REST_S: f64 = 0.15;
+const REST_S: f64 = 0.2;
 /// Height difference up to which an object counts as standing on the support it started from.
 const SUPPORT_M: f64 = 0.015;
 const DEG: f64 = std::f64::consts::PI / 180.0;
@@ -29,6 +29,13 @@ struct Departure {
 }
 
 impl Departure {
+    fn widened(&self, factor: f64) -> Departure {
+        Departure {
+            distance: (self.distance * factor).min(MOVED.distance),
+            angle: (self.angle * factor).min(MOVED.angle),
+        }
+    }
+
     fn exceeded(&self, rest: &Pose, now: &Pose) -> bool {
         pose::distance_between(rest, now) > self.distance
             || pose::angle_between(rest, now) > self.angle
@@ -161,8 +168,8 @@ fn neighbours(i: usize, count: usize) -> (usize, usize) {
 /// When an object moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MovingInterval {
-    /// First frame of the motion: the object has stirred (3 mm or 1.5 deg) and goes on to move
-    /// (1 cm or 5 deg) from where it rested.
+    /// First frame of the motion: the object has stirred (3 mm or 1.5 deg, more on noisy tracks) and
+    /// goes on to move (1 cm or 5 deg) from where it rested.
     pub lift: usize,
     /// Last frame of the motion; the last frame of the track when it is still moving there.
     pub last: usize,
@@ -191,35 +198,44 @@ pub fn object_moving_interval(object: &ObjectTrack, fps: f64) -> Option<MovingIn
 
 fn interval(track: &[Pose], fps: f64, height: impl Fn(&Pose) -> f64) -> Option<MovingInterval> {
     let count = track.len();
-    let window = ((REST_S * fps).round().max(3.0) as usize).min(count);
+    let window = ((REST_S * fps).round().max(4.0) as usize).min(count);
     let start = rest_pose(&track[..window])?;
-    let end = rest_pose(&track[count - window..])?;
+    let tail = &track[count - window..];
+    let end = rest_pose(tail)?;
+    let stirred = stirred_beyond_noise(&start, &track[..window]);
 
-    let departed = track.iter().position(|pose| MOVED.exceeded(&start, pose))?;
+    // A departure counts when two frames in a row show it, so that a glitch of one frame does not.
+    let away = |from: &Pose, pair: &[Pose]| pair.iter().all(|pose| MOVED.exceeded(from, pose));
+    let departed = track.windows(2).position(|pair| away(&start, pair))?;
     let lift = track[..departed]
         .iter()
-        .rposition(|pose| !STIRRED.exceeded(&start, pose))
+        .rposition(|pose| !stirred.exceeded(&start, pose))
         .map_or(0, |still| still + 1);
 
-    let rests = track[count - window..]
-        .iter()
-        .all(|pose| !MOVED.exceeded(&end, pose))
-        && !STIRRED.exceeded(&track[count - window], &track[count - 1]);
-    if !rests {
+    // At rest at the end: nowhere far from there, and no drift from the first half of the window to
+    // the second, each averaged because single frames are noisy: 5 cm/s, or 10 cm/s on a track too
+    // noisy to show less.
+    let drifted = stirred.widened(5.0 / 3.0);
+    let (early, late) = tail.split_at(window / 2);
+    let drifts = match (pose::mean(early), pose::mean(late)) {
+        (Some(early), Some(late)) => drifted.exceeded(&early, &late),
+        _ => true,
+    };
+    if drifts || tail.windows(2).any(|pair| away(&end, pair)) {
         return Some(MovingInterval {
             lift,
             last: count - 1,
             put: None,
         });
     }
-    // A clip that returns to where it started is still away from there at `departed`, so the
-    // backward search always has an answer no earlier than the lift.
+    // A clip that returns to where it started is away from there at `departed`; one that ends within
+    // 1 cm of every frame since then arrived at once.
     let arrived = track
-        .iter()
-        .rposition(|pose| MOVED.exceeded(&end, pose))
-        .unwrap_or(departed);
+        .windows(2)
+        .rposition(|pair| away(&end, pair))
+        .map_or(departed, |first| first + 1);
     let last = (arrived..count)
-        .find(|&i| !STIRRED.exceeded(&end, &track[i]))
+        .find(|&i| !stirred.exceeded(&end, &track[i]))
         .map_or(count - 1, |still| still.saturating_sub(1))
         .max(lift);
     let supported = (height(&end) - height(&start)).abs() <= SUPPORT_M;
@@ -230,25 +246,48 @@ fn interval(track: &[Pose], fps: f64, height: impl Fn(&Pose) -> f64) -> Option<M
     })
 }
 
-/// A pose robust to a few outliers: the median of each coordinate and the rotation with the least
-/// total angle to the others.
-pub fn rest_pose(poses: &[Pose]) -> Option<Pose> {
-    let median = |axis: usize| -> Option<f64> {
-        let mut values: Vec<f64> = poses.iter().map(|p| p.translation.vector[axis]).collect();
-        values.sort_by(f64::total_cmp);
-        let upper = *values.get(values.len() / 2)?;
-        let lower = values[(values.len() - 1) / 2];
-        Some((lower + upper) / 2.0)
+/// The departure that marks an onset: 3 mm and 1.5 deg, or 2.3 times the median departure at rest
+/// where that is more (noise of 2 mm per axis has a median of 3.1 mm, so 7 mm), at most [`MOVED`].
+fn stirred_beyond_noise(rest: &Pose, poses: &[Pose]) -> Departure {
+    let noise = |error: fn(&Pose, &Pose) -> f64| {
+        let errors: Vec<f64> = poses.iter().map(|p| error(rest, p)).collect();
+        2.3 * median(errors).unwrap_or(0.0)
     };
-    let total =
-        |q: &UnitQuaternion<f64>| -> f64 { poses.iter().map(|p| q.angle_to(&p.rotation)).sum() };
-    let rotation = poses
+    Departure {
+        distance: noise(pose::distance_between)
+            .max(STIRRED.distance)
+            .min(MOVED.distance),
+        angle: noise(pose::angle_between)
+            .max(STIRRED.angle)
+            .min(MOVED.angle),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    Some((values[(values.len() - 1) / 2] + upper) / 2.0)
+}
+
+/// A pose robust to a few outliers: the median of each coordinate, and the mean of the rotations
+/// within 10 deg of the one with the least total angle to the others.
+pub fn rest_pose(poses: &[Pose]) -> Option<Pose> {
+    let coordinate =
+        |axis: usize| median(poses.iter().map(|p| p.translation.vector[axis]).collect());
+    let total = |pose: &Pose| -> f64 { poses.iter().map(|p| pose::angle_between(pose, p)).sum() };
+    let medoid = poses
         .iter()
-        .map(|p| (total(&p.rotation), p.rotation))
+        .map(|p| (total(p), p))
         .min_by(|a, b| a.0.total_cmp(&b.0))?
         .1;
+    let near: Vec<Pose> = poses
+        .iter()
+        .filter(|p| pose::angle_between(medoid, p) < 10.0 * DEG)
+        .copied()
+        .collect();
+    let rotation = pose::mean(&near).map_or(medoid.rotation, |mean| mean.rotation);
     Some(Pose::from_parts(
-        Translation3::new(median(0)?, median(1)?, median(2)?),
+        Translation3::new(coordinate(0)?, coordinate(1)?, coordinate(2)?),
         rotation,
     ))
 }

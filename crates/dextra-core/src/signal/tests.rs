@@ -145,6 +145,47 @@ fn turning_in_place_counts_as_moving() {
 }
 
 #[test]
+fn noise_of_recordings_moves_the_interval_by_little() {
+    // 2 mm and 1 deg standard deviation per axis (uniform noise has amplitude sqrt(3) of that), 500
+    // clips from a linear congruential generator.
+    let mut state = 1u64;
+    let mut uniform = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    let mut exact = 0;
+    for _ in 0..500 {
+        let track: Vec<Pose> = up_and_down()
+            .iter()
+            .map(|pose| {
+                let jitter = Vector3::from_fn(|_, _| uniform()) * (0.002 * 3f64.sqrt());
+                let turn = Vector3::from_fn(|_, _| uniform()) * (DEG * 3f64.sqrt());
+                Pose::new(pose.translation.vector + jitter, turn)
+            })
+            .collect();
+        let found = moving_interval(&track, 30.0).unwrap();
+        let put = found.put.expect("the object is put down");
+        assert!(
+            found.lift.abs_diff(20) <= 8 && put.abs_diff(58) <= 8,
+            "{found:?}"
+        );
+        exact += usize::from(found.lift.abs_diff(20) <= 2 && put.abs_diff(58) <= 2);
+    }
+    assert!(exact >= 475, "{exact} of 500 within two frames");
+}
+
+#[test]
+fn a_glitch_of_one_frame_is_no_motion() {
+    let mut track = up_and_down();
+    track[3] = at(0.5, 0.4, 3.0);
+    track[70] = at(0.5, 0.4, 3.0);
+    let found = moving_interval(&track, 30.0).unwrap();
+    assert_eq!((found.lift, found.put), (20, Some(58)));
+}
+
+#[test]
 fn a_resting_object_never_moves() {
     let jitter: Vec<_> = (0..40)
         .map(|i| at(if i % 3 == 0 { 0.004 } else { 0.0 }, 0.0, 0.0))
