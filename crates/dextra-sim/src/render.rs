@@ -2,18 +2,20 @@
 //!
 //! [`Renderer`] draws one state of a model with a free [`Camera`] and [`Overlay`]s that are not part
 //! of the model: the human hand as a [`skeleton`], or a body again at another pose (a ghost).
-//! [`decorate`] gives a scene a sky and a key light before it is compiled; it changes no physics.
+//! [`film_model`] dresses a scene for pictures: a sky, a key light, the objects' own surfaces.
 //!
 //! An OpenGL context belongs to the thread that made it, so a [`Renderer`] is not `Send`: make one
 //! per thread and reuse it (making one takes 50 ms or more, drawing takes milliseconds).
 
 mod camera;
 mod cast;
+mod dress;
 mod image;
 mod overlay;
 mod scenery;
 
 pub use camera::Camera;
+pub use dress::{Visual, film_model};
 pub use image::RgbImage;
 pub use overlay::{Overlay, skeleton};
 pub use scenery::decorate;
@@ -73,6 +75,12 @@ pub enum RenderError {
         name: String,
         /// The model's body names.
         valid: Vec<String>,
+    },
+    /// A scene that does not compile once it is dressed for pictures.
+    #[error("the scene for pictures does not compile: {message}")]
+    Scene {
+        /// The engine's words.
+        message: String,
     },
     /// More overlays than one picture has room for.
     #[error("more than {MAX_OVERLAY_GEOMS} overlay shapes in one picture")]

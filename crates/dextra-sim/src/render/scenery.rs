@@ -23,8 +23,8 @@ const SKY: &str = "film_sky";
 const KEY_LIGHT: &str = "film_key_light";
 
 /// Adds a soft gradient sky (unless the scene has one) and a key light that casts shadows.
-/// Call it once, before compiling; physics is not touched, so the scene that is stepped and the
-/// scene that is drawn may be one.
+/// Call it before compiling; a second call changes nothing. Physics is not touched, so the scene
+/// that is stepped and the scene that is drawn may be one.
 pub fn decorate(spec: &mut MjSpec) {
     let has_sky = spec
         .texture_iter()
@@ -38,6 +38,9 @@ pub fn decorate(spec: &mut MjSpec) {
         *sky.rgb2_mut() = SKY_BOTTOM;
         sky.set_width(256);
         sky.set_height(256);
+    }
+    if spec.light(KEY_LIGHT).is_some() {
+        return;
     }
     let light = spec.world_body_mut().add_light();
     light.set_name(KEY_LIGHT).ok();

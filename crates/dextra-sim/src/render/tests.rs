@@ -334,3 +334,80 @@ fn missing_egl_names_the_packages() {
         "{message}"
     );
 }
+
+fn octahedron(radius: f64) -> dextra_core::TriMesh {
+    let axis = |i: usize, sign: f64| {
+        let mut point = Point3::origin();
+        point[i] = sign * radius;
+        point
+    };
+    let vertices = (0..6)
+        .map(|i| axis(i / 2, if i % 2 == 0 { 1.0 } else { -1.0 }))
+        .collect();
+    let faces = vec![
+        [0, 2, 4],
+        [2, 1, 4],
+        [1, 3, 4],
+        [3, 0, 4],
+        [2, 0, 5],
+        [1, 2, 5],
+        [3, 1, 5],
+        [0, 3, 5],
+    ];
+    dextra_core::TriMesh { vertices, faces }
+}
+
+/// A free body that has collision geometry alone.
+const BARE: &str = r#"<mujoco><worldbody><body name="ball" pos="0 0 .1"><freejoint/>
+    <geom type="sphere" size=".02" rgba="0 1 0 1" group="3"/></body></worldbody></mujoco>"#;
+
+#[test]
+fn a_dressed_scene_shows_the_surface_and_keeps_the_layout() {
+    let surface = octahedron(0.05);
+    let visual = Visual {
+        body: "ball",
+        mesh: &surface,
+    };
+    let dressed = film_model(BARE, &[], &[visual]).unwrap();
+    let Some(mut renderer) = renderer(&dressed) else {
+        return;
+    };
+    let qpos = renderer.qpos0().to_vec();
+    assert_eq!(renderer.free_joint_qpos("ball"), Some(0));
+    let image = renderer.render(&qpos, &CAMERA, &[]).unwrap();
+    assert_eq!(count(&image, is_green), 0, "hulls give way to the surface");
+    assert!(count(&image, |[r, g, b]| r > g + 40 && g > b) > 500);
+}
+
+#[test]
+fn a_surface_that_cannot_be_drawn_leaves_the_hulls() {
+    let mut flat = octahedron(0.05);
+    flat.vertices.iter_mut().for_each(|v| v.z = 0.0);
+    let mut broken = octahedron(0.05);
+    broken.faces[0][0] = 77;
+    for surface in [flat, broken, dextra_core::TriMesh::default()] {
+        let visual = Visual {
+            body: "ball",
+            mesh: &surface,
+        };
+        let model = film_model(BARE, &[], &[visual]).unwrap();
+        let Some(mut renderer) = renderer(&model) else {
+            return;
+        };
+        let qpos = renderer.qpos0().to_vec();
+        let image = renderer.render(&qpos, &CAMERA, &[]).unwrap();
+        assert!(count(&image, is_green) > 200, "the hull is shown");
+    }
+    let unknown = Visual {
+        body: "cup",
+        mesh: &octahedron(0.05),
+    };
+    assert!(matches!(
+        film_model(BARE, &[], &[unknown]),
+        Err(RenderError::UnknownBody { .. })
+    ));
+    assert!(matches!(
+        film_model("<mujoco>", &[], &[]),
+        Err(RenderError::Scene { .. })
+    ));
+}

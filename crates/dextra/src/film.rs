@@ -1,0 +1,318 @@
+//! Something to look at: the human demonstration beside the robot's rollout.
+//!
+//! [`film`] draws composite pictures, human left and robot right under one camera; [`film_strip`]
+//! lays some of them out in one PNG and [`animation`] plays them as a GIF. Both files appear whole
+//! or not at all.
+
+mod animation;
+mod font;
+
+use dextra_core::Pose;
+use dextra_core::rollout::{Reference, ReferenceFrame};
+use dextra_data::{DataError, atomic};
+use dextra_sim::render::{Camera, Overlay, RenderError, Renderer, RgbImage, skeleton};
+use nalgebra::{Point3, Vector3};
+use std::path::Path;
+
+/// Why there is no film.
+#[derive(Debug, thiserror::Error)]
+pub enum FilmError {
+    /// A picture could not be drawn.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] DataError),
+    /// The pictures could not be encoded.
+    #[error("the pictures cannot be encoded: {0}")]
+    Encoding(String),
+    /// What was asked for does not fit together.
+    #[error("{0}")]
+    Request(String),
+}
+
+/// How a film looks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilmConfig {
+    /// Direction of view about the vertical, degrees; 0 looks along +x, 90 along +y.
+    pub azimuth_deg: f64,
+    /// Direction of view above the horizon, degrees; negative looks down.
+    pub elevation_deg: f64,
+    /// Whether the demanded object pose is drawn translucent beside the simulated one.
+    pub ghost: bool,
+    /// Captions of the left and the right picture.
+    pub captions: [String; 2],
+}
+
+impl Default for FilmConfig {
+    fn default() -> Self {
+        Self {
+            azimuth_deg: 135.0,
+            elevation_deg: -22.0,
+            ghost: true,
+            captions: ["human".into(), "robot".into()],
+        }
+    }
+}
+
+/// What is filmed.
+#[derive(Clone, Copy, Debug)]
+pub struct Recording<'a> {
+    /// Body of each object in the model, in the order of [`ReferenceFrame::world_from_object`].
+    pub object_bodies: &'a [&'a str],
+    /// The demonstration, with the state of the rollout that each frame is compared with.
+    pub reference: &'a Reference,
+    /// Simulated states, `[N + 1][nq]`.
+    pub qpos: &'a [Vec<f64>],
+    /// Physics step, seconds; for the time in the caption.
+    pub dt: f64,
+}
+
+/// Height of the caption bar, pixels.
+const BAR_PX: u32 = 22;
+const BAR_RGB: [u8; 3] = [38, 42, 48];
+const TEXT_RGB: [u8; 3] = [236, 238, 240];
+const TIME_RGB: [u8; 3] = [170, 178, 188];
+const TEXT_SCALE: u32 = 2;
+/// Between the two pictures, and between the tiles of a strip, pixels.
+const GAP_PX: u32 = 2;
+const GAP_RGB: [u8; 3] = [38, 42, 48];
+const STRIP_GAP_PX: u32 = 8;
+const STRIP_RGB: [u8; 3] = [255, 255, 255];
+/// Framed round object origins and keypoints, which have no extent of their own, metres.
+const MARGIN: f64 = 0.06;
+const GHOST_RGBA: [f32; 4] = [0.35, 0.55, 0.95, 0.28];
+
+/// Draws the reference frames with indices `shots`: one picture each, `2 w + 2` pixels wide and
+/// `h + 22` high for a renderer of `w` x `h`.
+///
+/// # Errors
+/// Shots, states or bodies that are not there, or a failure to draw.
+pub fn film(
+    renderer: &mut Renderer,
+    recording: &Recording<'_>,
+    shots: &[usize],
+    config: &FilmConfig,
+) -> Result<Vec<RgbImage>, FilmError> {
+    let addresses = recording
+        .object_bodies
+        .iter()
+        .map(|&body| {
+            renderer.free_joint_qpos(body).ok_or_else(|| {
+                FilmError::Request(format!("the model has no free body {body:?} to film"))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let camera = camera(renderer, recording.reference, config);
+    shots
+        .iter()
+        .map(|&shot| {
+            let (frame, state) = recording.at(shot)?;
+            let human = human_picture(renderer, frame, state, &addresses, &camera)?;
+            let mut ghosts = Vec::new();
+            if config.ghost {
+                ghosts.extend(recording.object_bodies.iter().zip(&frame.world_from_object).map(
+                    |(&body, &world_from_body)| Overlay::Ghost {
+                        body: body.to_owned(),
+                        world_from_body,
+                        rgba: GHOST_RGBA,
+                    },
+                ));
+            }
+            let robot = renderer.render(state, &camera, &ghosts)?;
+            Ok(compose(&human, &robot, &config.captions, frame.step as f64 * recording.dt))
+        })
+        .collect()
+}
+
+/// At most `count` reference frames spread evenly in time, from the first to the last whose
+/// simulated state exists (a rollout that exploded ends early).
+pub fn even_shots(recording: &Recording<'_>, count: usize) -> Vec<usize> {
+    let mut shots = spread(recording, count);
+    shots.dedup();
+    shots
+}
+
+/// The reference frames that play a rollout at real speed, and the pictures per second to play them
+/// with: `fps`, or less where a long rollout would need more than `max_count` pictures.
+pub fn real_time_shots(
+    recording: &Recording<'_>,
+    fps: f64,
+    max_count: usize,
+) -> (Vec<usize>, f64) {
+    let filmed = recording.filmed();
+    let duration = match filmed {
+        [first, .., last] => last.step.saturating_sub(first.step) as f64 * recording.dt,
+        _ => 0.0,
+    };
+    let wanted = (duration * fps).round() as usize + 1;
+    let count = wanted.min(max_count.max(2));
+    let fps = if wanted > count { (count - 1) as f64 / duration } else { fps };
+    (spread(recording, count), fps)
+}
+
+/// For `count` times from first to last, the reference frame nearest in time.
+fn spread(recording: &Recording<'_>, count: usize) -> Vec<usize> {
+    let filmed = recording.filmed();
+    let (Some(first), Some(last)) = (filmed.first(), filmed.last()) else { return Vec::new() };
+    let span = last.step.saturating_sub(first.step) as f64 / count.saturating_sub(1).max(1) as f64;
+    let mut shot = 0;
+    (0..count)
+        .map(|index| {
+            let step = first.step as f64 + index as f64 * span;
+            let gap = |shot: usize| (filmed[shot].step as f64 - step).abs();
+            while shot + 1 < filmed.len() && gap(shot + 1) <= gap(shot) {
+                shot += 1;
+            }
+            shot
+        })
+        .collect()
+}
+
+/// Lays pictures of one size out in rows of `columns` and writes a PNG.
+///
+/// # Errors
+/// No pictures, pictures of different sizes, no columns, or a file that cannot be written.
+pub fn film_strip(frames: &[RgbImage], columns: usize, path: &Path) -> Result<(), FilmError> {
+    let (width, height) = same_size(frames)?;
+    if columns == 0 {
+        return Err(FilmError::Request("a film strip of no columns".into()));
+    }
+    let columns = columns.min(frames.len()) as u32;
+    let rows = (frames.len() as u32).div_ceil(columns);
+    let side = |tiles: u32, size: u32| tiles * (size + STRIP_GAP_PX) - STRIP_GAP_PX;
+    let mut strip = RgbImage::filled(side(columns, width), side(rows, height), STRIP_RGB);
+    for (index, frame) in (0..).zip(frames) {
+        let (column, row) = (index % columns, index / columns);
+        strip.paste(frame, column * (width + STRIP_GAP_PX), row * (height + STRIP_GAP_PX));
+    }
+    write_png(&strip, path)
+}
+
+/// Writes one picture as PNG.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_png(image: &RgbImage, path: &Path) -> Result<(), FilmError> {
+    let failed = |error: png::EncodingError| FilmError::Encoding(error.to_string());
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, image.width, image.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    encoder.set_filter(png::Filter::Adaptive);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&image.pixels).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(atomic::write_file(path, &bytes)?)
+}
+
+/// Writes pictures of one size as an animated GIF that repeats forever.
+///
+/// # Errors
+/// No pictures, pictures of different sizes, `fps` outside `0..=50`, or a file that cannot be
+/// written.
+pub fn animation(frames: &[RgbImage], fps: f64, path: &Path) -> Result<(), FilmError> {
+    let bytes = animation::encode(frames, fps)?;
+    Ok(atomic::write_file(path, &bytes)?)
+}
+
+impl<'a> Recording<'a> {
+    /// The reference frames whose simulated state exists.
+    fn filmed(&self) -> &'a [ReferenceFrame] {
+        let frames = &self.reference.frames;
+        let end = frames.iter().position(|frame| frame.step >= self.qpos.len());
+        &frames[..end.unwrap_or(frames.len())]
+    }
+
+    fn at(&self, shot: usize) -> Result<(&'a ReferenceFrame, &'a [f64]), FilmError> {
+        let frames = &self.reference.frames;
+        let frame = frames.get(shot).ok_or_else(|| {
+            FilmError::Request(format!("frame {shot} of a reference of {}", frames.len()))
+        })?;
+        let state = self.qpos.get(frame.step).ok_or_else(|| {
+            let states = self.qpos.len();
+            FilmError::Request(format!("state {} of a rollout of {states}", frame.step))
+        })?;
+        if frame.world_from_object.len() != self.object_bodies.len() {
+            return Err(FilmError::Request(format!(
+                "frame {shot} has {} object poses for {} bodies",
+                frame.world_from_object.len(),
+                self.object_bodies.len()
+            )));
+        }
+        Ok((frame, state))
+    }
+}
+
+/// Sees all object poses and all keypoints of the reference.
+fn camera(renderer: &Renderer, reference: &Reference, config: &FilmConfig) -> Camera {
+    let mut points: Vec<Point3<f64>> = Vec::new();
+    for frame in &reference.frames {
+        let origins = frame.world_from_object.iter().map(|p| Point3::from(p.translation.vector));
+        points.extend(origins.flat_map(|origin| {
+            [Vector3::x(), Vector3::y(), Vector3::z()]
+                .into_iter()
+                .flat_map(move |axis| [origin + axis * MARGIN, origin - axis * MARGIN])
+        }));
+        points.extend(frame.human_keypoints.iter().flatten().flatten());
+    }
+    renderer.camera_framing(&points, config.azimuth_deg, config.elevation_deg)
+}
+
+fn human_picture(
+    renderer: &mut Renderer,
+    frame: &ReferenceFrame,
+    state: &[f64],
+    addresses: &[usize],
+    camera: &Camera,
+) -> Result<RgbImage, FilmError> {
+    let mut qpos = state.to_vec();
+    for (&at, pose) in addresses.iter().zip(&frame.world_from_object) {
+        place(&mut qpos, at, pose);
+    }
+    let hands: Vec<Overlay> = frame.human_keypoints.iter().flatten().flat_map(skeleton).collect();
+    Ok(renderer.render_without_robot(&qpos, camera, &hands)?)
+}
+
+/// Writes a pose into the seven numbers of a free joint. A state too short for it is left alone;
+/// drawing it reports the length.
+fn place(qpos: &mut [f64], at: usize, world_from_object: &Pose) {
+    if let Some(free) = qpos.get_mut(at..at + 7) {
+        free[..3].copy_from_slice(&dextra_core::pose::pos(world_from_object));
+        free[3..].copy_from_slice(&dextra_core::pose::quat_wxyz(world_from_object));
+    }
+}
+
+/// Two pictures side by side under a bar with captions and the time.
+fn compose(left: &RgbImage, right: &RgbImage, captions: &[String; 2], time_s: f64) -> RgbImage {
+    let width = left.width + GAP_PX + right.width;
+    let mut image = RgbImage::filled(width, BAR_PX + left.height.max(right.height), GAP_RGB);
+    image.paste(&RgbImage::filled(width, BAR_PX, BAR_RGB), 0, 0);
+    image.paste(left, 0, BAR_PX);
+    image.paste(right, left.width + GAP_PX, BAR_PX);
+    let inset = (BAR_PX - font::HEIGHT * TEXT_SCALE) / 2;
+    for (caption, x) in captions.iter().zip([0, left.width + GAP_PX]) {
+        font::write(&mut image, caption, x + 8, inset, TEXT_SCALE, TEXT_RGB);
+    }
+    let time = format!("{time_s:.2} s");
+    let x = width.saturating_sub(font::width(&time, TEXT_SCALE) + 8);
+    font::write(&mut image, &time, x, inset, TEXT_SCALE, TIME_RGB);
+    image
+}
+
+/// The size that all frames share.
+fn same_size(frames: &[RgbImage]) -> Result<(u32, u32), FilmError> {
+    let first = frames.first().ok_or_else(|| FilmError::Request("a film of no frames".into()))?;
+    let size = (first.width, first.height);
+    match frames.iter().position(|frame| (frame.width, frame.height) != size) {
+        None => Ok(size),
+        Some(index) => Err(FilmError::Request(format!(
+            "frame {index} has another size than the {} x {} of the first",
+            size.0, size.1
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
