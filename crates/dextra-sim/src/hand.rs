@@ -1,0 +1,326 @@
+//! Robot hands: our built-in models of primitives, or any MJCF hand of the user's.
+//!
+//! A hand is an MJCF body subtree plus a semantic map (a TOML file beside the MJCF). Everything
+//! else - the kinematic tree, couplings, actuators, mass, and the body pairs that must not
+//! collide - is derived from the compiled model, so that it cannot disagree with the physics.
+//!
+//! The root frame of a hand is the frame of its root body; the root body has no joint, for the
+//! scene carries it on a floating wrist or an arm.
+
+mod compile;
+mod excludes;
+mod extract;
+mod log;
+mod map;
+mod mirror;
+mod names;
+mod trim;
+
+pub use log::route_engine_log;
+
+use dextra_core::Side;
+use dextra_core::hand::{BodyPoint, HandMap};
+use dextra_core::kinematics::{Coordinates, KinematicTree};
+use std::path::{Path, PathBuf};
+
+/// Names of the built-in hands.
+pub const BUILTIN: [&str; 5] = ["shadow", "allegro", "leap", "inspire", "human"];
+
+/// A built-in right hand.
+struct Source {
+    name: &'static str,
+    xml: &'static str,
+    map: &'static str,
+}
+
+macro_rules! source {
+    ($name:literal) => {
+        Source {
+            name: $name,
+            xml: include_str!(concat!("../../../assets/hands/", $name, ".xml")),
+            map: include_str!(concat!("../../../assets/hands/", $name, ".toml")),
+        }
+    };
+}
+
+const HANDS: [Source; 5] = [
+    source!("shadow"),
+    source!("allegro"),
+    source!("leap"),
+    source!("inspire"),
+    source!("human"),
+];
+
+/// A hand ready to be put into a scene.
+#[derive(Clone, Debug)]
+pub struct Hand {
+    /// What its bodies mean.
+    pub map: HandMap,
+    /// The hand alone as complete MJCF. Its `meshdir`, where it has one, is an absolute path.
+    pub xml: String,
+    /// Folder of the file the hand came from; `None` for a built-in hand.
+    pub dir: Option<PathBuf>,
+    /// Bodies, hinges and couplings in the root frame.
+    pub tree: KinematicTree,
+    /// The independent coordinates of `tree`.
+    pub coordinates: Coordinates,
+    /// Position servos in model order.
+    pub actuators: Vec<HandActuator>,
+    /// Name of the root body.
+    pub root_body: String,
+    /// Fingertips in the order of `map.fingers`.
+    pub tips: Vec<BodyPoint>,
+    /// Mass of all bodies, kilograms. The built-in Shadow has a light stub for its forearm.
+    pub mass: f64,
+    /// Body pairs that overlap in the neutral pose and so must not collide, beyond those that
+    /// MuJoCo (parent and child) or the MJCF itself already excludes.
+    pub excludes: Vec<(String, String)>,
+    /// What the user should know: MuJoCo's compile warnings and what was left out of the file.
+    pub notices: Vec<String>,
+}
+
+/// A position servo on a hinge, or on a sum of hinges (a fixed tendon).
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandActuator {
+    /// Name.
+    pub name: String,
+    /// `(joint index in the tree, coefficient)`: the servo drives `sum of coefficient * angle`.
+    pub terms: Vec<(usize, f64)>,
+    /// Range of the control, radians of that sum.
+    pub ctrl_range: (f64, f64),
+    /// Range of the torque on that sum, newton metres; `None` without limit.
+    pub force_range: Option<(f64, f64)>,
+    /// Stiffness, newton metres per radian.
+    pub kp: f64,
+}
+
+/// Why a hand could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum HandError {
+    /// No such built-in hand, and not a file name either.
+    #[error(
+        "no hand is called `{name}`; built-in hands are {valid}, and a path that ends in .xml loads a file"
+    )]
+    UnknownHand {
+        /// What was asked for.
+        name: String,
+        /// Names that exist, the nearest first.
+        valid: String,
+    },
+    /// A file cannot be read.
+    #[error("{file}: {source}")]
+    Read {
+        /// Path.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The semantic map is not beside the MJCF.
+    #[error(
+        "{file}: no map beside it; write {map} saying which bodies are palm, fingers and keypoints \
+         (the maps of the built-in hands in assets/hands/*.toml show how)"
+    )]
+    NoMap {
+        /// The MJCF.
+        file: String,
+        /// Where its map was expected.
+        map: String,
+    },
+    /// MuJoCo refuses the MJCF.
+    #[error("{file}: MuJoCo cannot {step} it: {message}")]
+    Mjcf {
+        /// Path or name.
+        file: String,
+        /// `"parse"`, `"compile"`, `"trim"` or `"save"`.
+        step: &'static str,
+        /// MuJoCo's message, whole.
+        message: String,
+    },
+    /// The map is not valid TOML, lacks a key, or has a key that means nothing.
+    #[error("{file}: {message}")]
+    MapSyntax {
+        /// Path or name.
+        file: String,
+        /// Line, column and cause.
+        message: String,
+    },
+    /// A field of the map is wrong.
+    #[error("{file}: {field}: {message}")]
+    MapField {
+        /// Path or name.
+        file: String,
+        /// Field, such as `finger[1].bodies[2]`.
+        field: String,
+        /// What is wrong, with valid names where a name is.
+        message: String,
+    },
+    /// The model uses something that a hand cannot have.
+    #[error("{file}: {element}: {message}")]
+    Unsupported {
+        /// Path or name.
+        file: String,
+        /// The element, such as ``joint `slide` ``.
+        element: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+}
+
+impl Hand {
+    /// The built-in hand called `name`. Left hands are the right ones reflected in the plane
+    /// `y = 0` of the root frame, so the same joint angles mean the mirrored posture.
+    ///
+    /// # Errors
+    /// [`HandError::UnknownHand`], listing the names that exist.
+    pub fn builtin(name: &str, side: Side) -> Result<Hand, HandError> {
+        let source = HANDS
+            .iter()
+            .find(|s| s.name == name)
+            .ok_or_else(|| unknown(name))?;
+        let file = format!("built-in hand `{name}`");
+        let raw = map::parse(source.map, &file)?;
+        match side {
+            Side::Right => build(&file, source.xml.to_owned(), raw, None, Vec::new()),
+            Side::Left => {
+                let xml = mirror::mjcf(source.xml, &file)?;
+                build(&file, xml, raw.mirrored(), None, Vec::new())
+            }
+        }
+    }
+
+    /// The hand in the MJCF file `path`, with its map `FILE.toml` beside it. Of the file, only the
+    /// body subtree that holds the palm is taken, with the actuators, tendons, equalities and
+    /// sensors that concern it.
+    ///
+    /// # Errors
+    /// Any [`HandError`] but [`HandError::UnknownHand`].
+    pub fn from_file(path: &Path) -> Result<Hand, HandError> {
+        let file = path.display().to_string();
+        let map_path = path.with_extension("toml");
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|source| HandError::Read {
+                file: path.display().to_string(),
+                source,
+            })
+        };
+        // MuJoCo reads the file itself; reading it here first gives a plain error for a missing,
+        // unreadable or binary file.
+        read(path)?;
+        if !map_path.exists() {
+            return Err(HandError::NoMap {
+                file,
+                map: map_path.display().to_string(),
+            });
+        }
+        let raw = map::parse(&read(&map_path)?, &map_path.display().to_string())?;
+        let trimmed = trim::hand_alone(path, &raw)?;
+        let dir = path.parent().map(Path::to_path_buf);
+        build(&file, trimmed.xml, raw, dir, trimmed.notices)
+    }
+
+    /// A built-in hand by name, in the wanted side, or a file by a path that ends in `.xml`, which
+    /// keeps its own side.
+    ///
+    /// # Errors
+    /// See [`Hand::builtin`] and [`Hand::from_file`].
+    pub fn resolve(spec: &str, side: Side) -> Result<Hand, HandError> {
+        if Path::new(spec)
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("xml"))
+        {
+            Hand::from_file(Path::new(spec))
+        } else {
+            Hand::builtin(spec, side)
+        }
+    }
+
+    /// Position targets that hold the joint angles `q` (one per joint of the tree, radians),
+    /// clipped to the control ranges; one per actuator.
+    ///
+    /// # Panics
+    /// When `q` is shorter than the joints of the tree.
+    pub fn ctrl(&self, q: &[f64]) -> Vec<f64> {
+        self.actuators
+            .iter()
+            .map(|a| {
+                let length: f64 = a.terms.iter().map(|&(joint, c)| c * q[joint]).sum();
+                length.clamp(a.ctrl_range.0, a.ctrl_range.1)
+            })
+            .collect()
+    }
+
+    /// Overwrites the dependent joints of `q` with what their couplings say.
+    ///
+    /// # Panics
+    /// When `q` is shorter than the joints of the tree.
+    pub fn apply_couplings(&self, q: &mut [f64]) {
+        apply_couplings(&self.coordinates, q);
+    }
+
+    /// The neutral pose: every angle zero, clipped to its range, couplings applied.
+    pub fn neutral(&self) -> Vec<f64> {
+        neutral(&self.tree, &self.coordinates)
+    }
+}
+
+fn neutral(tree: &KinematicTree, coordinates: &Coordinates) -> Vec<f64> {
+    let mut q: Vec<f64> = tree
+        .joints
+        .iter()
+        .map(|j| 0f64.clamp(j.range.0, j.range.1))
+        .collect();
+    apply_couplings(coordinates, &mut q);
+    q
+}
+
+fn apply_couplings(coordinates: &Coordinates, q: &mut [f64]) {
+    for joint in 0..coordinates.follow.len() {
+        let follow = coordinates.follow[joint];
+        let driver = coordinates.joints[follow.coordinate];
+        // A driver is independent, so no step of this loop changes it.
+        if driver != joint {
+            q[joint] = follow.offset + follow.ratio * q[driver];
+        }
+    }
+}
+
+fn unknown(name: &str) -> HandError {
+    HandError::UnknownHand {
+        name: name.to_owned(),
+        valid: names::nearest(name, BUILTIN.iter().copied()),
+    }
+}
+
+/// Compiles `xml` and derives everything from the model.
+fn build(
+    file: &str,
+    xml: String,
+    raw: map::RawMap,
+    dir: Option<PathBuf>,
+    mut notices: Vec<String>,
+) -> Result<Hand, HandError> {
+    let mut spec = compile::parse_string(&xml, file)?;
+    let model = compile::compile(&mut spec, file, &mut notices)?;
+    let tree = extract::tree(&model, file)?;
+    let coordinates = tree.coordinates().map_err(|e| HandError::Unsupported {
+        file: file.to_owned(),
+        element: "couplings".to_owned(),
+        message: e.to_string(),
+    })?;
+    let actuators = extract::actuators(&model, &tree, file)?;
+    let (map, tips) = raw.resolve(&model, &tree)?;
+    let excludes = excludes::overlapping(&mut spec, &tree, &neutral(&tree, &coordinates), file)?;
+    Ok(Hand {
+        map,
+        xml,
+        dir,
+        root_body: tree.bodies[0].name.clone(),
+        coordinates,
+        actuators,
+        tips,
+        mass: model.totalmass(),
+        excludes,
+        notices,
+        tree,
+    })
+}

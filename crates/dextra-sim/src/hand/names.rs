@@ -1,0 +1,64 @@
+//! Names near a mistyped one.
+
+/// Most names that an error lists.
+const SHOWN: usize = 6;
+
+/// Up to six of `valid`, nearest to `name` first, quoted and joined by commas.
+pub(super) fn nearest<'a>(name: &str, valid: impl Iterator<Item = &'a str>) -> String {
+    let mut ranked: Vec<(usize, &str)> = valid.map(|v| (distance(name, v), v)).collect();
+    if ranked.is_empty() {
+        return "(none)".to_owned();
+    }
+    // The sort is stable, so names equally far away keep the order of the model.
+    ranked.sort_by_key(|&(d, _)| d);
+    let shown: Vec<String> = ranked
+        .iter()
+        .take(SHOWN)
+        .map(|(_, v)| format!("`{v}`"))
+        .collect();
+    let more = ranked.len().saturating_sub(SHOWN);
+    let tail = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    shown.join(", ") + &tail
+}
+
+/// Levenshtein distance, ignoring case.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distance_matches_worked_examples() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("LEAP", "leap"), 0);
+    }
+
+    #[test]
+    fn nearest_name_comes_first() {
+        let names = ["shadow", "allegro", "leap"];
+        assert_eq!(
+            nearest("alegro", names.into_iter()),
+            "`allegro`, `leap`, `shadow`"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! Integration tests of `dextra-sim`, one binary.
+
+mod hands;
