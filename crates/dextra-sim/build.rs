@@ -30,7 +30,15 @@ fn main() {
         None => fetched(),
     };
     println!("cargo::rerun-if-changed={}", dir.join(LIBRARY).display());
-    println!("cargo::rustc-link-search=native={}", dir.display());
+    // Cargo lets `cargo run` and `cargo test` of every dependent package find libraries in OUT_DIR,
+    // and nowhere else; the rpath is for programs that are started directly.
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let library = fs::canonicalize(dir.join(LIBRARY)).expect("the library was just found");
+    let link = out.join(LIBRARY);
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(library, &link)
+        .unwrap_or_else(|e| panic!("{}: {e}", link.display()));
+    println!("cargo::rustc-link-search=native={}", out.display());
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", dir.display());
     println!("cargo::metadata=dir={}", dir.display());
 }

@@ -1,0 +1,105 @@
+//! What a user asks of a transfer.
+
+use crate::error::Error;
+use dextra_data::ClipOptions;
+use std::path::PathBuf;
+
+/// One clip on one hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransferRequest {
+    /// A clip file (`.npz`) or the name of a built-in clip.
+    pub clip: String,
+    /// The name of a built-in hand, or an MJCF file with a map beside it.
+    pub hand: String,
+    /// Seed of every random draw; the same request with the same seed gives the same bits.
+    pub seed: u64,
+    /// Folder for the results.
+    pub out: PathBuf,
+    /// Threads; `None` for all cores. Does not influence the result.
+    pub threads: Option<usize>,
+    /// What is stated about the clip.
+    pub options: ClipOptions,
+    /// Whether to make pictures and a film.
+    pub film: bool,
+    /// Open-loop replays per displacement of the object; 0 for none.
+    pub robustness_trials: usize,
+}
+
+/// Most trials per displacement: beyond this the confidence interval no longer narrows usefully.
+const MAX_TRIALS: usize = 100_000;
+
+impl TransferRequest {
+    /// Checks what can be checked without reading anything.
+    ///
+    /// # Errors
+    /// [`Error::Request`] names the field.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse = |message: &str| Err(Error::Request(message.to_owned()));
+        if self.clip.trim().is_empty() {
+            return refuse("the clip has no name");
+        }
+        if self.hand.trim().is_empty() {
+            return refuse("the hand has no name");
+        }
+        if self.threads == Some(0) {
+            return refuse("0 threads cannot do anything; leave the number out for all cores");
+        }
+        if self.robustness_trials > MAX_TRIALS {
+            return refuse(&format!("more than {MAX_TRIALS} robustness trials"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_requests_are_refused_by_name() {
+        let good = TransferRequest {
+            clip: "cube".into(),
+            hand: "shadow".into(),
+            seed: 0,
+            out: "out".into(),
+            threads: None,
+            options: ClipOptions::default(),
+            film: false,
+            robustness_trials: 100,
+        };
+        assert!(good.check().is_ok());
+        for (bad, word) in [
+            (
+                TransferRequest {
+                    clip: " ".into(),
+                    ..good.clone()
+                },
+                "clip",
+            ),
+            (
+                TransferRequest {
+                    hand: String::new(),
+                    ..good.clone()
+                },
+                "hand",
+            ),
+            (
+                TransferRequest {
+                    threads: Some(0),
+                    ..good.clone()
+                },
+                "threads",
+            ),
+            (
+                TransferRequest {
+                    robustness_trials: usize::MAX,
+                    ..good.clone()
+                },
+                "trials",
+            ),
+        ] {
+            let message = bad.check().unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}
