@@ -104,6 +104,39 @@ pub struct Demonstration {
 }
 
 impl Demonstration {
+    /// The same demonstration in a mirror, the plane `y = 0` of the world: right hands become left,
+    /// objects are reflected in the plane `y = 0` of their own frame.
+    pub fn mirrored(&self) -> Demonstration {
+        let point = |p: &Point3<f64>| Point3::new(p.x, -p.y, p.z);
+        let pose = |p: &Pose| {
+            let (t, q) = (p.translation.vector, p.rotation.quaternion());
+            let turned = nalgebra::Quaternion::new(q.w, -q.i, q.j, -q.k);
+            Pose::from_parts(
+                Vector3::new(t.x, -t.y, t.z).into(),
+                nalgebra::UnitQuaternion::new_unchecked(turned),
+            )
+        };
+        let hands = self.hands.iter().map(|hand| HandTrack {
+            side: hand.side.other(),
+            keypoints_in_world: hand
+                .keypoints_in_world
+                .iter()
+                .map(|frame| std::array::from_fn(|k| point(&frame[k])))
+                .collect(),
+        });
+        let objects = self.objects.iter().map(|object| ObjectTrack {
+            mesh: object.mesh.mirrored_y(),
+            world_from_object: object.world_from_object.iter().map(pose).collect(),
+            ..object.clone()
+        });
+        Demonstration {
+            gravity: Vector3::new(self.gravity.x, -self.gravity.y, self.gravity.z),
+            hands: hands.collect(),
+            objects: objects.collect(),
+            ..self.clone()
+        }
+    }
+
     /// Number of frames.
     pub fn frames(&self) -> usize {
         self.hands.first().map_or(0, |hand| hand.keypoints_in_world.len())

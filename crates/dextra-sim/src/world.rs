@@ -222,7 +222,10 @@ pub fn replay(
         objects: scene
             .objects
             .iter()
-            .map(|o| ObjectRollout { name: o.body.clone(), world_from_object: Vec::new() })
+            .map(|o| ObjectRollout {
+                name: o.body.trim_start_matches("object/").to_owned(),
+                world_from_object: Vec::new(),
+            })
             .collect(),
         hands: hands
             .iter()

@@ -1,9 +1,10 @@
 //! `doctor`: what this machine has, what it lacks, and what to install.
 
+use crate::transfer::cache_dir;
 use dextra_sim::probe;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Memory below which a long clip on many threads may not fit, GiB.
@@ -73,30 +74,13 @@ pub fn doctor() -> Vec<Check> {
         python_oracle(&python_interpreter()),
         cores(),
         memory(&meminfo),
-        cache(&cache_dir()),
+        cache(cache_dir().as_deref()),
     ]
 }
 
 /// Whether the main job can run on a machine with these findings.
 pub fn can_run(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.finding != Finding::Fatal)
-}
-
-/// Folder for what is expensive to compute and safe to delete, such as convex decompositions:
-/// `DEXTRA_CACHE_DIR`, else `XDG_CACHE_HOME/dextra`, else `HOME/.cache/dextra`, else a folder for
-/// temporary files.
-pub fn cache_dir() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(dir) = set("DEXTRA_CACHE_DIR") {
-        return dir.into();
-    }
-    if let Some(dir) = set("XDG_CACHE_HOME") {
-        return Path::new(&dir).join("dextra");
-    }
-    match set("HOME") {
-        Some(home) => Path::new(&home).join(".cache/dextra"),
-        None => std::env::temp_dir().join("dextra-cache"),
-    }
 }
 
 /// The Python that independent checks use: `DEXTRA_PYTHON`, else `python3`.
@@ -197,7 +181,16 @@ fn memory(meminfo: &str) -> Check {
     Check::bad("memory", Finding::Lacking, detail, &help)
 }
 
-fn cache(dir: &Path) -> Check {
+fn cache(dir: Option<&Path>) -> Check {
+    let lacking = |detail: String| {
+        let help = "collision geometry is computed anew each time; set DEXTRA_CACHE_DIR to a writable folder";
+        Check::bad("cache", Finding::Lacking, detail, help)
+    };
+    let Some(dir) = dir else {
+        return lacking(
+            "no folder: neither DEXTRA_CACHE_DIR, XDG_CACHE_HOME nor HOME is set".into(),
+        );
+    };
     let attempt = fs::create_dir_all(dir).and_then(|()| {
         tempfile::Builder::new()
             .prefix(".doctor")
@@ -206,12 +199,7 @@ fn cache(dir: &Path) -> Check {
     });
     match attempt {
         Ok(()) => Check::good("cache", format!("{} is writable", dir.display())),
-        Err(error) => Check::bad(
-            "cache",
-            Finding::Lacking,
-            format!("{} is not writable: {error}", dir.display()),
-            "collision geometry is computed anew each time; set DEXTRA_CACHE_DIR to a writable folder",
-        ),
+        Err(error) => lacking(format!("{} is not writable: {error}", dir.display())),
     }
 }
 
@@ -280,16 +268,20 @@ mod tests {
     #[test]
     fn a_cache_folder_that_cannot_be_made_is_reported() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(cache(&dir.path().join("new/cache")).finding, Finding::Good);
+        assert_eq!(
+            cache(Some(&dir.path().join("new/cache"))).finding,
+            Finding::Good
+        );
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
-        let check = cache(&file.join("cache"));
+        let check = cache(Some(&file.join("cache")));
         assert_eq!(check.finding, Finding::Lacking);
         assert!(
             check
                 .help
                 .is_some_and(|help| help.contains("DEXTRA_CACHE_DIR"))
         );
+        assert_eq!(cache(None).finding, Finding::Lacking);
     }
 
     #[test]

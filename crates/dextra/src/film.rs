@@ -8,6 +8,7 @@ mod animation;
 mod font;
 
 use dextra_core::Pose;
+use dextra_core::demonstration::keypoint::{INDEX_MCP, MIDDLE_MCP, PINKY_MCP, WRIST};
 use dextra_core::rollout::{Reference, ReferenceFrame};
 use dextra_data::{DataError, atomic};
 use dextra_sim::render::{Camera, Overlay, RenderError, Renderer, RgbImage, skeleton};
@@ -34,8 +35,9 @@ pub enum FilmError {
 /// How a film looks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilmConfig {
-    /// Direction of view about the vertical, degrees; 0 looks along +x, 90 along +y.
-    pub azimuth_deg: f64,
+    /// Direction of view about the vertical, degrees; 0 looks along +x, 90 along +y. `None` looks
+    /// from where thumb and fingers are seen to oppose each other.
+    pub azimuth_deg: Option<f64>,
     /// Direction of view above the horizon, degrees; negative looks down.
     pub elevation_deg: f64,
     /// Whether the demanded object pose is drawn translucent beside the simulated one.
@@ -47,7 +49,7 @@ pub struct FilmConfig {
 impl Default for FilmConfig {
     fn default() -> Self {
         Self {
-            azimuth_deg: 135.0,
+            azimuth_deg: None,
             elevation_deg: -22.0,
             ghost: true,
             captions: ["human".into(), "robot".into()],
@@ -79,9 +81,16 @@ const GAP_PX: u32 = 2;
 const GAP_RGB: [u8; 3] = [38, 42, 48];
 const STRIP_GAP_PX: u32 = 8;
 const STRIP_RGB: [u8; 3] = [255, 255, 255];
-/// Framed round object origins and keypoints, which have no extent of their own, metres.
-const MARGIN: f64 = 0.06;
-const GHOST_RGBA: [f32; 4] = [0.35, 0.55, 0.95, 0.28];
+/// Framed round object origins and keypoints: objects have an extent and robot hands are larger
+/// than human ones; metres.
+const MARGIN: f64 = 0.05;
+const GHOST_RGBA: [f32; 4] = [0.35, 0.55, 0.95, 0.35];
+/// Ghosts fade in between these distances from the simulated pose, metres.
+const GHOST_AWAY: (f64, f64) = (0.008, 0.025);
+/// Metres that a radian counts as: half the size of a hand-held object.
+const GHOST_ARM: f64 = 0.05;
+/// Direction of view when the hands suggest none, degrees.
+const AZIMUTH_DEG: f64 = 135.0;
 
 /// Draws the reference frames with indices `shots`: one picture each, `2 w + 2` pixels wide and
 /// `h + 22` high for a renderer of `w` x `h`.
@@ -109,18 +118,18 @@ pub fn film(
         .map(|&shot| {
             let (frame, state) = recording.at(shot)?;
             let human = human_picture(renderer, frame, state, &addresses, &camera)?;
-            let mut ghosts = Vec::new();
-            if config.ghost {
-                ghosts.extend(recording.object_bodies.iter().zip(&frame.world_from_object).map(
-                    |(&body, &world_from_body)| Overlay::Ghost {
-                        body: body.to_owned(),
-                        world_from_body,
-                        rgba: GHOST_RGBA,
-                    },
-                ));
-            }
+            let ghosts = if config.ghost {
+                ghosts(recording.object_bodies, frame, state, &addresses)
+            } else {
+                Vec::new()
+            };
             let robot = renderer.render(state, &camera, &ghosts)?;
-            Ok(compose(&human, &robot, &config.captions, frame.step as f64 * recording.dt))
+            Ok(compose(
+                &human,
+                &robot,
+                &config.captions,
+                frame.step as f64 * recording.dt,
+            ))
         })
         .collect()
 }
@@ -135,11 +144,7 @@ pub fn even_shots(recording: &Recording<'_>, count: usize) -> Vec<usize> {
 
 /// The reference frames that play a rollout at real speed, and the pictures per second to play them
 /// with: `fps`, or less where a long rollout would need more than `max_count` pictures.
-pub fn real_time_shots(
-    recording: &Recording<'_>,
-    fps: f64,
-    max_count: usize,
-) -> (Vec<usize>, f64) {
+pub fn real_time_shots(recording: &Recording<'_>, fps: f64, max_count: usize) -> (Vec<usize>, f64) {
     let filmed = recording.filmed();
     let duration = match filmed {
         [first, .., last] => last.step.saturating_sub(first.step) as f64 * recording.dt,
@@ -147,14 +152,20 @@ pub fn real_time_shots(
     };
     let wanted = (duration * fps).round() as usize + 1;
     let count = wanted.min(max_count.max(2));
-    let fps = if wanted > count { (count - 1) as f64 / duration } else { fps };
+    let fps = if wanted > count {
+        (count - 1) as f64 / duration
+    } else {
+        fps
+    };
     (spread(recording, count), fps)
 }
 
 /// For `count` times from first to last, the reference frame nearest in time.
 fn spread(recording: &Recording<'_>, count: usize) -> Vec<usize> {
     let filmed = recording.filmed();
-    let (Some(first), Some(last)) = (filmed.first(), filmed.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (filmed.first(), filmed.last()) else {
+        return Vec::new();
+    };
     let span = last.step.saturating_sub(first.step) as f64 / count.saturating_sub(1).max(1) as f64;
     let mut shot = 0;
     (0..count)
@@ -184,7 +195,11 @@ pub fn film_strip(frames: &[RgbImage], columns: usize, path: &Path) -> Result<()
     let mut strip = RgbImage::filled(side(columns, width), side(rows, height), STRIP_RGB);
     for (index, frame) in (0..).zip(frames) {
         let (column, row) = (index % columns, index / columns);
-        strip.paste(frame, column * (width + STRIP_GAP_PX), row * (height + STRIP_GAP_PX));
+        strip.paste(
+            frame,
+            column * (width + STRIP_GAP_PX),
+            row * (height + STRIP_GAP_PX),
+        );
     }
     write_png(&strip, path)
 }
@@ -221,7 +236,9 @@ impl<'a> Recording<'a> {
     /// The reference frames whose simulated state exists.
     fn filmed(&self) -> &'a [ReferenceFrame] {
         let frames = &self.reference.frames;
-        let end = frames.iter().position(|frame| frame.step >= self.qpos.len());
+        let end = frames
+            .iter()
+            .position(|frame| frame.step >= self.qpos.len());
         &frames[..end.unwrap_or(frames.len())]
     }
 
@@ -249,15 +266,48 @@ impl<'a> Recording<'a> {
 fn camera(renderer: &Renderer, reference: &Reference, config: &FilmConfig) -> Camera {
     let mut points: Vec<Point3<f64>> = Vec::new();
     for frame in &reference.frames {
-        let origins = frame.world_from_object.iter().map(|p| Point3::from(p.translation.vector));
-        points.extend(origins.flat_map(|origin| {
+        let origins = frame
+            .world_from_object
+            .iter()
+            .map(|p| Point3::from(p.translation.vector));
+        let hands = frame.human_keypoints.iter().flatten().flatten().copied();
+        points.extend(origins.chain(hands).flat_map(|point| {
             [Vector3::x(), Vector3::y(), Vector3::z()]
                 .into_iter()
-                .flat_map(move |axis| [origin + axis * MARGIN, origin - axis * MARGIN])
+                .flat_map(move |axis| [point + axis * MARGIN, point - axis * MARGIN])
         }));
-        points.extend(frame.human_keypoints.iter().flatten().flatten());
     }
-    renderer.camera_framing(&points, config.azimuth_deg, config.elevation_deg)
+    let azimuth_deg = config
+        .azimuth_deg
+        .unwrap_or_else(|| opposition_azimuth_deg(reference));
+    renderer.camera_framing(&points, azimuth_deg, config.elevation_deg)
+}
+
+/// From the thumb's side of the hand and a little from its fingertips, averaged over the clip:
+/// there the grasp is seen in profile, hidden neither by the back of the hand nor by the object.
+fn opposition_azimuth_deg(reference: &Reference) -> f64 {
+    let mut towards_camera = Vector3::zeros();
+    let mut hands = 0.0;
+    for keypoints in reference
+        .frames
+        .iter()
+        .flat_map(|f| f.human_keypoints.iter().flatten())
+    {
+        let [wrist, index, middle, pinky] =
+            [WRIST, INDEX_MCP, MIDDLE_MCP, PINKY_MCP].map(|at| keypoints[at]);
+        let thumb_side = (index - pinky).try_normalize(1e-6);
+        let fingers = (middle - wrist).try_normalize(1e-6);
+        if let (Some(thumb_side), Some(fingers)) = (thumb_side, fingers) {
+            towards_camera += thumb_side + fingers * 0.4;
+            hands += 1.0;
+        }
+    }
+    let level = towards_camera.xy() / f64::max(hands, 1.0);
+    if level.norm() > 0.1 {
+        (-level.y).atan2(-level.x).to_degrees()
+    } else {
+        AZIMUTH_DEG
+    }
 }
 
 fn human_picture(
@@ -271,8 +321,45 @@ fn human_picture(
     for (&at, pose) in addresses.iter().zip(&frame.world_from_object) {
         place(&mut qpos, at, pose);
     }
-    let hands: Vec<Overlay> = frame.human_keypoints.iter().flatten().flat_map(skeleton).collect();
+    let hands: Vec<Overlay> = frame
+        .human_keypoints
+        .iter()
+        .flatten()
+        .flat_map(skeleton)
+        .collect();
     Ok(renderer.render_without_robot(&qpos, camera, &hands)?)
+}
+
+/// The demanded poses of objects that are elsewhere, the fainter the nearer: a ghost inside its
+/// object would only stain it.
+fn ghosts(
+    bodies: &[&str],
+    frame: &ReferenceFrame,
+    state: &[f64],
+    addresses: &[usize],
+) -> Vec<Overlay> {
+    let mut ghosts = Vec::new();
+    for ((&body, &world_from_body), &at) in
+        bodies.iter().zip(&frame.world_from_object).zip(addresses)
+    {
+        let Some(&[x, y, z, qw, qx, qy, qz]) = state.get(at..at + 7) else {
+            continue;
+        };
+        let simulated = dextra_core::pose::from_pos_quat([x, y, z], [qw, qx, qy, qz]);
+        let away = dextra_core::pose::distance_between(&simulated, &world_from_body)
+            + GHOST_ARM * dextra_core::pose::angle_between(&simulated, &world_from_body);
+        let strength = (away - GHOST_AWAY.0) / (GHOST_AWAY.1 - GHOST_AWAY.0);
+        if strength > 0.0 {
+            let [r, g, b, alpha] = GHOST_RGBA;
+            let rgba = [r, g, b, alpha * strength.min(1.0) as f32];
+            ghosts.push(Overlay::Ghost {
+                body: body.to_owned(),
+                world_from_body,
+                rgba,
+            });
+        }
+    }
+    ghosts
 }
 
 /// Writes a pose into the seven numbers of a free joint. A state too short for it is left alone;
@@ -303,9 +390,14 @@ fn compose(left: &RgbImage, right: &RgbImage, captions: &[String; 2], time_s: f6
 
 /// The size that all frames share.
 fn same_size(frames: &[RgbImage]) -> Result<(u32, u32), FilmError> {
-    let first = frames.first().ok_or_else(|| FilmError::Request("a film of no frames".into()))?;
+    let first = frames
+        .first()
+        .ok_or_else(|| FilmError::Request("a film of no frames".into()))?;
     let size = (first.width, first.height);
-    match frames.iter().position(|frame| (frame.width, frame.height) != size) {
+    match frames
+        .iter()
+        .position(|frame| (frame.width, frame.height) != size)
+    {
         None => Ok(size),
         Some(index) => Err(FilmError::Request(format!(
             "frame {index} has another size than the {} x {} of the first",

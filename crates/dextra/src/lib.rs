@@ -1,1 +1,22 @@
-//! dextra
+//! dextra turns human hand-object demonstrations into robot-hand trajectories that hold up in
+//! physics. This is the library users import: one short file per verb.
+
+pub mod demo;
+pub mod doctor;
+pub mod film;
+mod journal;
+mod outputs;
+mod pictures;
+pub mod transfer;
+pub mod error;
+pub mod progress;
+pub mod report;
+pub mod request;
+
+pub use dextra_core::{Demonstration, Side};
+pub use dextra_data::{ClipOptions, QuatOrder, Unit, UpAxis};
+pub use error::Error;
+pub use progress::{Reporter, Silent};
+pub use report::{Protocols, Report, Status};
+pub use request::TransferRequest;
+pub use transfer::transfer;

@@ -1,0 +1,43 @@
+//! The pictures of a transfer: a film strip and an animation of human beside robot.
+
+use crate::film::{
+    FilmConfig, FilmError, Recording, animation, even_shots, film, film_strip, real_time_shots,
+};
+use dextra_motion::refine::Refined;
+use dextra_sim::object::ObjectModel;
+use dextra_sim::render::{Renderer, Visual, film_model};
+use std::path::Path;
+
+/// Pictures of the film strip, and how many stand in a row.
+const STRIP: (usize, usize) = (8, 2);
+/// Pictures per second of the animation, and most of them.
+const ANIMATION: (f64, usize) = (12.0, 120);
+/// Size of one half of a picture, pixels.
+const SIZE_PX: (u32, u32) = (400, 300);
+
+/// Writes `strip.png` and `film.gif` into `out`.
+///
+/// # Errors
+/// When nothing can be drawn on this machine, or a file cannot be written.
+pub fn write(out: &Path, refined: &Refined, objects: &[ObjectModel]) -> Result<(), FilmError> {
+    let bodies: Vec<&str> = refined.scene.objects.iter().map(|o| o.body.as_str()).collect();
+    let visuals: Vec<Visual<'_>> = bodies
+        .iter()
+        .zip(objects)
+        .map(|(body, object)| Visual { body, mesh: &object.mesh })
+        .collect();
+    let model = film_model(&refined.scene.xml, &refined.scene.files, &visuals)?;
+    let mut renderer = Renderer::new(&model, SIZE_PX.0, SIZE_PX.1)?;
+    let recording = Recording {
+        object_bodies: &bodies,
+        reference: &refined.reference,
+        qpos: &refined.rollout.qpos,
+        dt: refined.rollout.dt,
+    };
+    let config = FilmConfig::default();
+    let stills = film(&mut renderer, &recording, &even_shots(&recording, STRIP.0), &config)?;
+    film_strip(&stills, STRIP.1, &out.join("strip.png"))?;
+    let (shots, fps) = real_time_shots(&recording, ANIMATION.0, ANIMATION.1);
+    let frames = film(&mut renderer, &recording, &shots, &config)?;
+    animation(&frames, fps, &out.join("film.gif"))
+}
