@@ -200,34 +200,26 @@ fn interval(track: &[Pose], fps: f64, height: impl Fn(&Pose) -> f64) -> Option<M
     let count = track.len();
     let window = ((REST_S * fps).round().max(4.0) as usize).min(count);
     let start = rest_pose(&track[..window])?;
-    let tail = &track[count - window..];
-    let end = rest_pose(tail)?;
     let stirred = stirred_beyond_noise(&start, &track[..window]);
 
-    // A departure counts when two frames in a row show it, so that a glitch of one frame does not.
-    let away = |from: &Pose, pair: &[Pose]| pair.iter().all(|pose| MOVED.exceeded(from, pose));
     let departed = track.windows(2).position(|pair| away(&start, pair))?;
     let lift = track[..departed]
         .iter()
         .rposition(|pose| !stirred.exceeded(&start, pose))
         .map_or(0, |still| still + 1);
 
-    // At rest at the end: nowhere far from there, and no drift from the first half of the window to
-    // the second, each averaged because single frames are noisy: 5 cm/s, or 10 cm/s on a track too
-    // noisy to show less.
-    let drifted = stirred.widened(5.0 / 3.0);
-    let (early, late) = tail.split_at(window / 2);
-    let drifts = match (pose::mean(early), pose::mean(late)) {
-        (Some(early), Some(late)) => drifted.exceeded(&early, &late),
-        _ => true,
-    };
-    if drifts || tail.windows(2).any(|pair| away(&end, pair)) {
+    // Some clips stop just before they end, so shorter windows are tried after the full one.
+    let resting = [window, window / 2, 4.min(window)]
+        .into_iter()
+        .filter(|&w| w >= 4.min(window))
+        .find_map(|w| rest_at_end(&track[count - w..], &stirred, w as f64 / window as f64));
+    let Some(end) = resting else {
         return Some(MovingInterval {
             lift,
             last: count - 1,
             put: None,
         });
-    }
+    };
     // A clip that returns to where it started is away from there at `departed`; one that ends within
     // 1 cm of every frame since then arrived at once.
     let arrived = track
@@ -246,6 +238,24 @@ fn interval(track: &[Pose], fps: f64, height: impl Fn(&Pose) -> f64) -> Option<M
     })
 }
 
+/// Whether both of two frames in a row are away; a glitch of one frame is no departure.
+fn away(from: &Pose, pair: &[Pose]) -> bool {
+    pair.iter().all(|pose| MOVED.exceeded(from, pose))
+}
+
+/// The pose in which a clip ends, if its tail rests there: no two frames are away from it, and the
+/// mean of the second half is where that of the first was (single frames are noisy). Over the full
+/// window that is 5 cm/s, or 10 cm/s on a track too noisy to show less; `share` is the part of the
+/// full window that the tail spans.
+fn rest_at_end(tail: &[Pose], stirred: &Departure, share: f64) -> Option<Pose> {
+    let end = rest_pose(tail)?;
+    let (early, late) = tail.split_at(tail.len() / 2);
+    let drifted = stirred.widened(5.0 / 3.0 * share);
+    let drifts = drifted.exceeded(&pose::mean(early)?, &pose::mean(late)?);
+    let leaves = tail.windows(2).any(|pair| away(&end, pair));
+    (!drifts && !leaves).then_some(end)
+}
+
 /// The departure that marks an onset: 3 mm and 1.5 deg, or 2.3 times the median departure at rest
 /// where that is more (noise of 2 mm per axis has a median of 3.1 mm, so 7 mm), at most [`MOVED`].
 fn stirred_beyond_noise(rest: &Pose, poses: &[Pose]) -> Departure {
@@ -254,12 +264,8 @@ fn stirred_beyond_noise(rest: &Pose, poses: &[Pose]) -> Departure {
         2.3 * median(errors).unwrap_or(0.0)
     };
     Departure {
-        distance: noise(pose::distance_between)
-            .max(STIRRED.distance)
-            .min(MOVED.distance),
-        angle: noise(pose::angle_between)
-            .max(STIRRED.angle)
-            .min(MOVED.angle),
+        distance: noise(pose::distance_between).clamp(STIRRED.distance, MOVED.distance),
+        angle: noise(pose::angle_between).clamp(STIRRED.angle, MOVED.angle),
     }
 }
 

@@ -115,6 +115,13 @@ fn an_object_held_up_at_the_end_has_no_put_frame() {
 }
 
 #[test]
+fn an_object_that_stops_just_before_the_end_is_put_down() {
+    // Frames 60..=63 alone are at rest: too few for the 6 frames of the full window, enough for 4.
+    let found = moving_interval(&up_and_down()[..64], 30.0).unwrap();
+    assert_eq!(found.put, Some(58));
+}
+
+#[test]
 fn an_object_still_moving_at_the_end_has_no_put_frame() {
     let found = moving_interval(&up_and_down()[..35], 30.0).unwrap();
     assert_eq!(
