@@ -104,10 +104,13 @@ pub fn skeleton() -> KinematicTree {
     tree
 }
 
+/// Name, axis in the body and range.
+type Hinge = (&'static str, Vector3<f64>, (f64, f64));
+
 fn add_finger(tree: &mut KinematicTree, finger: usize) {
     let flexion = -Vector3::y();
     let name = FINGERS[finger];
-    let hinges: [Vec<(&str, Vector3<f64>, (f64, f64))>; 3] = if finger == 0 {
+    let hinges: [Vec<Hinge>; 3] = if finger == 0 {
         [
             vec![
                 ("cmc_abduct", -Vector3::z(), (-0.6, 0.8)),
@@ -294,6 +297,43 @@ mod tests {
                 joint.range.0 <= 0.0 && joint.range.1 > 0.3,
                 "{}",
                 joint.name
+            );
+        }
+    }
+
+    /// The value of `key` in the first geom called `name` of the MJCF.
+    fn geom_numbers(name: &str, key: &str) -> Vec<f64> {
+        let xml = include_str!("../../../assets/hands/human.xml");
+        let line = xml
+            .lines()
+            .find(|l| l.contains(&format!("<geom name=\"{name}\"")))
+            .unwrap();
+        let Some(at) = line.find(&format!(" {key}=\"")) else {
+            return vec![METACARPAL_RADIUS];
+        };
+        let value = line[at + key.len() + 3..].split('"').next().unwrap();
+        value
+            .split_whitespace()
+            .map(|v| v.parse().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn capsules_are_those_of_the_mjcf() {
+        let tree = skeleton();
+        for (i, capsule) in capsules().iter().enumerate() {
+            let name = match capsule.body {
+                0 => format!("palm_{}", FINGERS[i]),
+                body => tree.bodies[body].name.clone(),
+            };
+            let ends = geom_numbers(&name, "fromto");
+            let ours = [capsule.start.coords, capsule.end.coords];
+            for (a, b) in ends.iter().zip(ours.iter().flat_map(|v| v.iter())) {
+                assert!((a - b).abs() < 1e-9, "{name}: {ends:?}");
+            }
+            assert!(
+                (geom_numbers(&name, "size")[0] - capsule.radius).abs() < 1e-9,
+                "{name}"
             );
         }
     }

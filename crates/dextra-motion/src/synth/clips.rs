@@ -147,7 +147,8 @@ fn stick() -> Script {
             contacts: vec![
                 far(INDEX, 0.019, 0.003),
                 far(MIDDLE, 0.000, 0.003),
-                far(RING, -0.019, 0.003),
+                far(RING, -0.017, 0.003),
+                far(PINKY, -0.034, 0.004),
                 contact(THUMB, Point3::new(-0.012, 0.008, 0.003), -Vector3::x()),
             ],
             object_from_wrist: Pose::from_parts(

@@ -48,6 +48,8 @@ const SAMPLES: [f64; 4] = [0.1, 0.4, 0.7, 1.0];
 const PAD_DIRECTION: [f64; 3] = [0.6, 0.0, 0.8];
 /// Iterations of each search; it stops earlier when the step no longer helps.
 const ITERATIONS: usize = 120;
+/// Weight of penetration against the other residuals, which are metres as well.
+const BARRIER: f64 = 3.0;
 /// Clearance of the open hand, metres.
 const OPEN_CLEARANCE: f64 = 0.004;
 
@@ -73,19 +75,25 @@ pub fn find(task: &GraspTask) -> Grasp {
         object_from_wrist: task.object_from_wrist,
         q: posture.clone(),
     };
-    let closing = Search {
+    let capsules = human::capsules();
+    let reaching = Search {
         task,
         tree: &tree,
-        capsules: human::capsules(),
+        capsules,
         posture,
         goal: Goal::Touch,
+        barrier: 0.0,
     };
-    let closed = closing.solve(start);
+    // Through the object first: a finger that starts on the wrong side would stay there.
+    let reached = reaching.solve(start);
+    let closing = Search {
+        barrier: BARRIER,
+        ..reaching
+    };
+    let closed = closing.solve(reached);
     let centers = closing.tip_centers(&closed);
-    let goals = task
-        .contacts
-        .iter()
-        .map(|contact| centers[contact.finger] + contact.opening)
+    let goals = (0..human::FINGERS.len())
+        .filter_map(|finger| Some((finger, centers[finger] + opening_of(task, finger)?)))
         .collect();
     let opening = Search {
         posture: closed.q.clone(),
@@ -98,6 +106,19 @@ pub fn find(task: &GraspTask) -> Grasp {
         closed: closed.q,
         open: open.q,
     }
+}
+
+/// How far `finger` opens: as its contact says, or, when it touches nothing, like the nearest finger
+/// before it (an idle thumb stays).
+fn opening_of(task: &GraspTask, finger: usize) -> Option<Vector3<f64>> {
+    let first = if finger == 0 { 0 } else { 1 };
+    let of = |finger| {
+        task.contacts
+            .iter()
+            .find(|c| c.finger == finger)
+            .map(|c| c.opening)
+    };
+    (first..=finger).rev().find_map(of)
 }
 
 /// Fingers bent round something of the size of a cup.
@@ -125,8 +146,8 @@ struct State {
 enum Goal {
     /// Tips on their contacts, wrist free.
     Touch,
-    /// Tip centres at these points (object frame), nothing touching, wrist fixed.
-    Clear(Vec<Point3<f64>>),
+    /// Tip centres of these fingers at these points (object frame), nothing touching, wrist fixed.
+    Clear(Vec<(usize, Point3<f64>)>),
 }
 
 struct Search<'a> {
@@ -135,6 +156,8 @@ struct Search<'a> {
     capsules: Vec<Capsule>,
     posture: Vec<f64>,
     goal: Goal,
+    /// Weight of penetration into object and table.
+    barrier: f64,
 }
 
 impl Search<'_> {
@@ -230,21 +253,21 @@ impl Search<'_> {
     }
 
     fn push_contacts(&self, bodies: &[Pose], out: &mut Vec<f64>) {
-        for (i, contact) in self.task.contacts.iter().enumerate() {
-            let finger = contact.finger;
-            let tip = &bodies[phalanx_body(finger, 2)];
-            let center = tip * human::tip_center(finger);
-            let radius = human::PHALANX_RADIUS[finger][2];
-            match &self.goal {
-                Goal::Touch => {
-                    let goal = contact.point + contact.normal * radius;
-                    out.extend((center - goal).iter());
-                    out.push(4.0 * (self.task.solid.distance(&center) - radius));
-                    let pad = tip.rotation * Vector3::from(PAD_DIRECTION);
-                    out.extend((pad + contact.normal).iter().map(|v| 0.012 * v));
-                }
-                Goal::Clear(goals) => out.extend((center - goals[i]).iter().map(|v| 0.5 * v)),
+        let center_of = |finger: usize| bodies[phalanx_body(finger, 2)] * human::tip_center(finger);
+        if let Goal::Clear(goals) = &self.goal {
+            for (finger, goal) in goals {
+                out.extend((center_of(*finger) - goal).iter().map(|v| 0.5 * v));
             }
+            return;
+        }
+        for contact in &self.task.contacts {
+            let center = center_of(contact.finger);
+            let radius = human::PHALANX_RADIUS[contact.finger][2];
+            out.extend((center - (contact.point + contact.normal * radius)).iter());
+            out.push(4.0 * (self.task.solid.distance(&center) - radius));
+            let tip = &bodies[phalanx_body(contact.finger, 2)];
+            let pad = tip.rotation * Vector3::from(PAD_DIRECTION);
+            out.extend((pad + contact.normal).iter().map(|v| 0.012 * v));
         }
     }
 
@@ -284,11 +307,11 @@ impl Search<'_> {
             for t in SAMPLES {
                 let p = start + (end - start) * t;
                 let depth = capsule.radius + clearance - self.task.solid.distance(&p);
-                out.push(3.0 * depth.max(0.0));
+                out.push(self.barrier * depth.max(0.0));
             }
             // The table's clearance holds for the open hand too: 2 mm are enough to slide over it.
             let lowest = start.z.min(end.z) - capsule.radius - table;
-            out.push(3.0 * (0.002 - lowest).max(0.0));
+            out.push(self.barrier * (0.002 - lowest).max(0.0));
         }
     }
 

@@ -304,3 +304,52 @@ fn the_left_hand_mirrors_the_right_in_the_box_frame() {
         }
     }
 }
+
+#[test]
+fn the_hand_comes_from_a_quarter_of_a_metre_away_and_leaves() {
+    for case in clean() {
+        let track = &case.demo.hands[0].keypoints_in_world;
+        let from = nalgebra::distance(&track[0][0], &track[(ARRIVE * FPS) as usize][0]);
+        assert!((0.23..0.27).contains(&from), "{}: {from}", case.clip.name());
+        let last = case.demo.frames() - 1;
+        let put_down = (case.script.path.moving().1 * FPS).ceil() as usize;
+        let left = nalgebra::distance(&track[put_down][0], &track[last][0]);
+        assert!(left > 0.15, "{}: {left}", case.clip.name());
+    }
+}
+
+#[test]
+fn the_mjcf_hand_has_the_same_kinematics_as_the_skeleton() {
+    let hand = dextra_sim::hand::Hand::builtin("human", Side::Right).unwrap();
+    let ours = human::skeleton();
+    let names = |tree: &dextra_core::kinematics::KinematicTree| -> Vec<String> {
+        tree.joints.iter().map(|j| j.name.clone()).collect()
+    };
+    assert_eq!(names(&hand.tree), names(&ours));
+    for (theirs, ours) in hand.tree.joints.iter().zip(&ours.joints) {
+        assert!(
+            (theirs.range.0 - ours.range.0).abs() + (theirs.range.1 - ours.range.1).abs() < 1e-9
+        );
+    }
+    let random = &mut noise::stream(5, 0);
+    for _ in 0..20 {
+        let q: Vec<f64> = ours
+            .joints
+            .iter()
+            .map(|j| {
+                let share = 0.5 + 0.1 * noise::constant(random, 1.0).x;
+                j.range.0 + (j.range.1 - j.range.0) * share
+            })
+            .collect();
+        let bodies = hand.tree.forward(&q);
+        let expected = human::keypoints(&ours, &q, &Pose::identity());
+        assert_eq!(hand.map.keypoints.len(), keypoint::COUNT);
+        for link in &hand.map.keypoints {
+            let body = hand.tree.body(&link.at.body).unwrap();
+            let found = bodies[body] * link.at.point_in_body;
+            let error = nalgebra::distance(&found, &expected[link.keypoint]);
+            // The MJCF holds ten digits.
+            assert!(error < 1e-7, "keypoint {}: {error}", link.keypoint);
+        }
+    }
+}
