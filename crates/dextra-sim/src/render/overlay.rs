@@ -295,8 +295,11 @@ fn add(
         // In range: taken from a geom of the model that the rendering context was made for.
         drawn.dataid = mesh;
     }
-    // Decorations cast no shadow; what stands for a hand or an object should touch the table.
-    drawn.category = MjtCatBit::mjCAT_DYNAMIC as i32;
+    // Decorations cast no shadow. What stands for a hand or an object should, to be seen to touch
+    // the table; a translucent ghost should not darken the object it is compared with.
+    if rgba[3] >= 1.0 {
+        drawn.category = MjtCatBit::mjCAT_DYNAMIC as i32;
+    }
     drawn.specular = 0.2;
     drawn.shininess = 0.3;
     Ok(())

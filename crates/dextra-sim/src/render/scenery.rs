@@ -1,6 +1,6 @@
 //! Light, sky and picture settings.
 
-use super::Camera;
+use super::{Camera, Quality};
 use mujoco_rs::prelude::{MjData, MjModel, MjSpec, MjtLightType, MjtTexture, SpecItem};
 use mujoco_rs::wrappers::mj_editing::MjtBuiltin;
 use std::sync::Arc;
@@ -13,8 +13,6 @@ const NEAR_FAR: (f32, f32) = (0.01, 30.0);
 const SHADOW_HALF_SIDE: f32 = 0.6;
 /// From the middle of the picture back along the key light, metres.
 const LIGHT_DISTANCE: f64 = 1.5;
-/// Samples per pixel.
-const SAMPLES: i32 = 4;
 const SKY_TOP: [f64; 3] = [0.55, 0.63, 0.72];
 const SKY_BOTTOM: [f64; 3] = [0.93, 0.94, 0.95];
 
@@ -54,17 +52,22 @@ pub fn decorate(spec: &mut MjSpec) {
 }
 
 /// Picture settings of a renderer's own copy of the model.
-pub(super) fn prepare(model: &mut MjModel, width_px: u32, height_px: u32) {
+pub(super) fn prepare(model: &mut MjModel, width_px: u32, height_px: u32, quality: Quality) {
     let has_light = !model.light_castshadow().is_empty();
     // With an extent of one, the clip distances below are metres.
     model.stat_mut().extent = 1.0;
+    // Both cost alike in software: the samples and the second, shadowed pass over the picture.
+    let (samples, shadow_px) = match quality {
+        Quality::Fine => (4, 2048),
+        Quality::Draft => (0, 1024),
+    };
     let visual = model.vis_mut();
     visual.global.offwidth = width_px as i32;
     visual.global.offheight = height_px as i32;
     visual.global.fovy = FOV_Y_DEG as f32;
     visual.global.orthographic = 0;
-    visual.quality.offsamples = SAMPLES;
-    visual.quality.shadowsize = 2048;
+    visual.quality.offsamples = samples;
+    visual.quality.shadowsize = shadow_px;
     visual.map.znear = NEAR_FAR.0;
     visual.map.zfar = NEAR_FAR.1;
     visual.map.shadowclip = SHADOW_HALF_SIDE;
