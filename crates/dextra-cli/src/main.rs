@@ -1,1 +1,44 @@
-fn main() {}
+//! The `dextra` command. stdout carries the result, stderr logs and progress; exit status 0, 1, 2
+//! or 130: fine, some rejected, failed, interrupted.
+
+mod args;
+mod commands;
+mod interrupt;
+mod output;
+mod progress;
+
+use args::{Cli, Verb};
+use clap::Parser;
+use output::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results, a wrong argument is a failure.
+            let exit = if error.use_stderr() {
+                Exit::Failed
+            } else {
+                Exit::Fine
+            };
+            return if error.print().is_ok() {
+                exit.into()
+            } else {
+                Exit::Failed.into()
+            };
+        }
+    };
+    let outcome = match &cli.verb {
+        Verb::Transfer(args) => commands::transfer::run(args),
+        Verb::Demo(args) => commands::demo::run(args),
+        Verb::Doctor(args) => commands::doctor::run(args),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::print_error(&error);
+            Exit::Failed.into()
+        }
+    }
+}

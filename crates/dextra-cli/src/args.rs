@@ -1,0 +1,305 @@
+//! What can be typed. Parsing only: what the values mean is for the library to say.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dextra::{ClipOptions, Side, Unit, UpAxis};
+use std::path::PathBuf;
+
+/// Turn human hand-object demonstrations into robot-hand trajectories that hold up in physics.
+#[derive(Debug, Parser)]
+#[command(name = "dextra", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// One clip in; a robot-hand trajectory, its verdict in true physics and pictures out.
+    Transfer(TransferArgs),
+    /// Built-in demonstrations, and a look at a clip.
+    Demo(DemoArgs),
+    /// What this machine has and lacks.
+    Doctor(DoctorArgs),
+}
+
+/// `transfer`.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// A clip (.npz), or the name of a built-in one.
+    pub clip: String,
+    /// Hands, separated by commas: names of built-in hands, or MJCF files with a map beside them.
+    #[arg(long, value_name = "HAND,…", required = true, value_delimiter = ',')]
+    pub hand: Vec<String>,
+    /// Seed of every random draw.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for the results, one sub-folder per hand when there are several
+    /// [default: out/CLIP].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object per hand instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads [default: all cores]; the result does not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// How to read the clip.
+    #[command(flatten)]
+    pub reading: ClipArgs,
+    /// Make no pictures and no film (needs no OpenGL).
+    #[arg(long)]
+    pub no_film: bool,
+    /// Open-loop replays with a displaced object, per displacement; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub robustness_trials: usize,
+}
+
+/// What a clip file does not say itself, or says wrongly.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Reading the clip")]
+pub struct ClipArgs {
+    /// Mesh of the object (.obj or .stl) [default: stated beside the clip].
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
+    /// Frames per second [default: stated in the clip].
+    #[arg(long, value_name = "F", value_parser = positive)]
+    pub fps_hz: Option<f64>,
+    /// Unit of lengths [default: stated in the clip or inferred].
+    #[arg(long)]
+    pub unit: Option<UnitArg>,
+    /// Unit of the mesh, where it is not metres.
+    #[arg(long)]
+    pub mesh_unit: Option<UnitArg>,
+    /// Axis that points up [default: stated in the clip or inferred].
+    #[arg(long, allow_hyphen_values = true)]
+    pub up_axis: Option<UpAxisArg>,
+    /// Which hand it is [default: inferred from the geometry].
+    #[arg(long)]
+    pub side: Option<SideArg>,
+    /// Mass of the object [default: from its volume].
+    #[arg(long, value_name = "M", value_parser = positive)]
+    pub mass_kg: Option<f64>,
+}
+
+impl ClipArgs {
+    /// The same for the library.
+    pub fn options(&self) -> ClipOptions {
+        ClipOptions {
+            mesh: self.mesh.clone(),
+            fps: self.fps_hz,
+            unit: self.unit.map(UnitArg::unit),
+            mesh_unit: self.mesh_unit.map(UnitArg::unit),
+            up_axis: self.up_axis.map(UpAxisArg::up_axis),
+            side: self.side.map(SideArg::side),
+            mass_kg: self.mass_kg,
+            ..ClipOptions::default()
+        }
+    }
+}
+
+/// A unit of length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UnitArg {
+    /// Metres.
+    M,
+    /// Centimetres.
+    Cm,
+    /// Millimetres.
+    Mm,
+}
+
+impl UnitArg {
+    fn unit(self) -> Unit {
+        match self {
+            UnitArg::M => Unit::Metre,
+            UnitArg::Cm => Unit::Centimetre,
+            UnitArg::Mm => Unit::Millimetre,
+        }
+    }
+}
+
+/// A direction of the clip's frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UpAxisArg {
+    /// +x.
+    X,
+    /// +y.
+    Y,
+    /// +z.
+    Z,
+    /// -x.
+    #[value(name = "-x")]
+    MinusX,
+    /// -y.
+    #[value(name = "-y")]
+    MinusY,
+    /// -z.
+    #[value(name = "-z")]
+    MinusZ,
+}
+
+impl UpAxisArg {
+    fn up_axis(self) -> UpAxis {
+        match self {
+            UpAxisArg::X => UpAxis::X,
+            UpAxisArg::Y => UpAxis::Y,
+            UpAxisArg::Z => UpAxis::Z,
+            UpAxisArg::MinusX => UpAxis::MinusX,
+            UpAxisArg::MinusY => UpAxis::MinusY,
+            UpAxisArg::MinusZ => UpAxis::MinusZ,
+        }
+    }
+}
+
+/// A side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SideArg {
+    /// A right hand.
+    Right,
+    /// A left hand.
+    Left,
+}
+
+impl SideArg {
+    fn side(self) -> Side {
+        match self {
+            SideArg::Right => Side::Right,
+            SideArg::Left => Side::Left,
+        }
+    }
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: DemoVerb,
+}
+
+/// The verbs of `demo`.
+#[derive(Debug, Subcommand)]
+pub enum DemoVerb {
+    /// Write a built-in demonstration as files.
+    Synth(SynthArgs),
+    /// Read a clip and say what is in it.
+    Info(InfoArgs),
+}
+
+/// `demo synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// Name of a built-in clip, or "all".
+    pub clip: String,
+    /// Seed of the motion's variation and of the noise.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for the files.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `demo info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// A clip (.npz), or the name of a built-in one.
+    pub clip: String,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// How to read the clip.
+    #[command(flatten)]
+    pub reading: ClipArgs,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object per check instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A number above zero.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        Ok(_) => Err("must be above zero".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn transfer(line: &str) -> Result<TransferArgs, clap::Error> {
+        match Cli::try_parse_from(line.split_whitespace())?.verb {
+            Verb::Transfer(args) => Ok(args),
+            other => panic!("not a transfer: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn hands_are_separated_by_commas() {
+        let args = transfer("dextra transfer cube --hand shadow,leap").unwrap();
+        assert_eq!(args.hand, ["shadow", "leap"]);
+        assert_eq!((args.seed, args.robustness_trials), (0, 100));
+    }
+
+    #[test]
+    fn a_hand_is_required() {
+        assert!(transfer("dextra transfer cube").is_err());
+    }
+
+    #[test]
+    fn downward_axes_can_be_typed() {
+        let args = transfer("dextra transfer a.npz --hand leap --up-axis -y --unit mm").unwrap();
+        assert_eq!(args.reading.up_axis, Some(UpAxisArg::MinusY));
+        assert_eq!(args.reading.unit, Some(UnitArg::Mm));
+    }
+
+    #[test]
+    fn typed_names_are_the_names_of_the_library() {
+        for (arg, unit) in UnitArg::value_variants().iter().zip(Unit::ALL) {
+            assert_eq!(arg.unit(), unit);
+            assert_eq!(arg.to_possible_value().unwrap().get_name(), unit.name());
+        }
+        for arg in UpAxisArg::value_variants() {
+            assert_eq!(
+                arg.to_possible_value().unwrap().get_name(),
+                arg.up_axis().name()
+            );
+        }
+        for arg in SideArg::value_variants() {
+            assert_eq!(
+                arg.to_possible_value().unwrap().get_name(),
+                arg.side().name()
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_refused() {
+        for flag in [
+            "--fps-hz 0",
+            "--fps-hz -30",
+            "--mass-kg nan",
+            "--mass-kg inf",
+            "--threads 0",
+        ] {
+            assert!(
+                transfer(&format!("dextra transfer cube --hand leap {flag}")).is_err(),
+                "{flag}"
+            );
+        }
+    }
+}

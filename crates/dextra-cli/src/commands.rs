@@ -1,0 +1,5 @@
+//! One file per verb: call the library, show the result.
+
+pub mod demo;
+pub mod doctor;
+pub mod transfer;
