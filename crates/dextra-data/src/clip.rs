@@ -12,6 +12,7 @@ pub mod myohand;
 mod objects;
 mod options;
 mod settings;
+mod upright;
 mod write;
 
 pub use options::{ClipOptions, QuatOrder, Unit, UpAxis};

@@ -1,9 +1,9 @@
-//! What geometry says about a recording: the unit, the up axis, the side, the quaternion order.
+//! What geometry says about a recording: the unit, the side, the quaternion order.
 //!
 //! A label can be wrong and often is; bones, tables and grips are not. Every function here measures
 //! and leaves the decision, with its sentence for the provenance, to the reader.
 
-use super::options::{Unit, UpAxis};
+use super::options::Unit;
 use super::settings::{Settings, SideClaim};
 use crate::DataError;
 use dextra_core::demonstration::{Keypoints, chirality, keypoint};
@@ -122,89 +122,6 @@ pub(super) fn side(
     }
 }
 
-/// How badly a recording fits a direction as up, metres; 0 is a perfect fit.
-///
-/// Three things that gravity and a table forbid: an object below where it first rested, a hand
-/// below the table, and an object that ends at rest on another level than it began.
-fn misfit(
-    up: Vector3<f64>,
-    points: &[Point3<f64>],
-    poses: &[Pose],
-    hands: &[Vec<Keypoints>],
-) -> f64 {
-    let lowest = |pose: &Pose| {
-        points
-            .iter()
-            .map(|p| up.dot(&(pose * p).coords))
-            .fold(f64::INFINITY, f64::min)
-    };
-    let (Some(first), Some(last)) = (poses.first(), poses.last()) else {
-        return 0.0;
-    };
-    let table = lowest(first);
-    let stride = poses.len().div_ceil(100);
-    let sunk = poses
-        .iter()
-        .step_by(stride)
-        .map(|pose| table - lowest(pose))
-        .fold(0.0, f64::max);
-    let hand_sunk = hands
-        .iter()
-        .flat_map(|hand| hand.iter().step_by(stride))
-        .flatten()
-        .map(|p| table - up.dot(&p.coords) - 0.01)
-        .fold(0.0, f64::max);
-    let end = poses.len() - 1;
-    let before_end = &poses[end - (end / 20).max(1).min(end)];
-    let rests = (before_end.translation.vector - last.translation.vector).norm() < 0.002
-        && before_end.rotation.angle_to(&last.rotation) < 0.03;
-    let level = if rests {
-        (lowest(last) - table).abs()
-    } else {
-        0.0
-    };
-    sunk + hand_sunk + level
-}
-
-/// Chooses the up axis of a recording nobody stated it for. `points` are surface points of the
-/// moved object in its own frame, `poses` and `hands` are in the recording's frame, in metres.
-pub(super) fn up_axis(
-    settings: &mut Settings,
-    points: &[Point3<f64>],
-    poses: &[Pose],
-    hands: &[Vec<Keypoints>],
-) -> UpAxis {
-    if let Some(stated) = settings.up_axis {
-        return stated;
-    }
-    // z is dextra's own and the commonest among recordings on tables, y comes next: a rarer axis
-    // must fit clearly better.
-    let handicap = |axis: UpAxis| match axis {
-        UpAxis::Z => 0.0,
-        UpAxis::Y => 0.02,
-        UpAxis::MinusY => 0.03,
-        _ => 0.04,
-    };
-    let fit = |axis: UpAxis| misfit(axis.direction(), points, poses, hands);
-    let (best, cost) = UpAxis::ALL
-        .into_iter()
-        .map(|axis| (axis, fit(axis) + handicap(axis)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap_or((UpAxis::Z, 0.0));
-    if cost > 0.15 {
-        settings.note(
-            "The up axis is not stated and no direction fits a table under object and hand; z is \
-             assumed.",
-        );
-        return UpAxis::Z;
-    }
-    settings.note(format!(
-        "The up axis is read as {} from the object's rest on a table and the hand above it.",
-        best.name()
-    ));
-    best
-}
-
 /// About `count` points spread evenly over a surface, the same for the same mesh.
 pub(super) fn surface_points(mesh: &TriMesh, count: usize) -> Vec<Point3<f64>> {
     let step = mesh.area() / count as f64;
@@ -262,17 +179,19 @@ pub(super) fn grip_distance(
     best
 }
 
-/// Spread of the wrist in the object's frame while the object moves, metres (root mean square), or
-/// `None` when it hardly moves. A carrying hand keeps still in the frame of what it carries.
+/// Spread of the wrist in the object's frame while the object is away from where it starts and from
+/// where it ends, metres (root mean square), or `None` when it hardly moves. A carrying hand keeps
+/// still in the frame of what it carries.
 pub(super) fn carry_spread(poses: &[Pose], hand: &[Keypoints]) -> Option<f64> {
-    let first = poses.first()?;
+    let (first, last) = (poses.first()?, poses.last()?);
+    let away = |a: &Pose, b: &Pose| {
+        (a.translation.vector - b.translation.vector).norm() > 0.03
+            || a.rotation.angle_to(&b.rotation) > 0.3
+    };
     let carried: Vec<Point3<f64>> = poses
         .iter()
         .zip(hand)
-        .filter(|(pose, _)| {
-            (pose.translation.vector - first.translation.vector).norm() > 0.03
-                || pose.rotation.angle_to(&first.rotation) > 0.3
-        })
+        .filter(|(pose, _)| away(pose, first) && away(pose, last))
         .map(|(pose, keypoints)| pose.inverse_transform_point(&keypoints[keypoint::WRIST]))
         .collect();
     if carried.len() < 5 {

@@ -4,14 +4,14 @@
 //! - `joints21 [T,21,3]`: one hand in MediaPipe order; or `joints21_right`, `joints21_left` for two;
 //! - `obj_pos [T,3]` or `[T,O,3]`, `obj_quat_wxyz [T,4]` or `[T,O,4]`, `obj_names [O]`;
 //! - `fps` (or `fps_hz`), frames per second;
-//! - optional texts `unit`, `mesh_unit` (m, cm, mm), `up_axis` (x, y, z, -x, -y, -z), `side`
-//!   (right, left), `mesh` (file names beside the clip), `licence`, `source`, `notes`;
+//! - optional texts `unit`, `mesh_unit` (m, cm, mm), `up_axis` (x, y, z, -x, -y, -z), `quat_order`
+//!   (wxyz, xyzw), `side` (right, left), `mesh` (file names beside the clip), `licence`, `source`, `notes`;
 //! - optional `mass_kg [O]` (NaN where unknown), `gravity_m_s2 [3]` (z up);
 //! - `wrist_quat_wxyz [T,4]` is accepted and not needed: the keypoints hold the palm's frame.
 
 use super::options::{QuatOrder, UpAxis};
 use super::settings::{Settings, SideClaim};
-use super::{MAX_FRAMES, geometry, objects};
+use super::{MAX_FRAMES, geometry, objects, upright};
 use crate::{DataError, Npz};
 use dextra_core::demonstration::{HandTrack, Keypoints, ObjectTrack, keypoint};
 use dextra_core::{Demonstration, Pose, Side, pose};
@@ -73,11 +73,16 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
     let moved = (0..poses.len())
         .max_by(|&a, &b| travel(&poses[a]).total_cmp(&travel(&poses[b])))
         .unwrap_or(0);
-    let points = geometry::surface_points(&meshes[moved], 500);
+    let points = geometry::surface_points(&meshes[moved], 1000);
     if settings.quat_order.is_none() {
         check_quat_order(npz, &points, &poses[moved], &shapes[moved], &hands)?;
     }
-    let up = geometry::up_axis(&mut settings, &points, &poses[moved], &hands);
+    let scene = upright::Scene {
+        points: &points,
+        poses: &poses[moved],
+        hands: &hands,
+    };
+    let up = upright::up_axis(&mut settings, &scene);
     turn_up(up, &mut poses, &mut hands);
 
     let masses = masses(npz, &settings, poses.len())?;
@@ -364,29 +369,35 @@ fn check_quat_order(
     other: &[Pose],
     hands: &[Vec<Keypoints>],
 ) -> Result<(), DataError> {
-    for hand in hands {
-        let spreads = (
-            geometry::carry_spread(named, hand),
-            geometry::carry_spread(other, hand),
+    // Of two hands, the one nearer to the object in either reading is the one that carries it.
+    let reach = |hand: &Vec<Keypoints>| {
+        let named = geometry::grip_distance(points, 1.0, named, hand);
+        let other = geometry::grip_distance(points, 1.0, other, hand);
+        (named.min(other), other < named + 0.01)
+    };
+    let carrier = hands
+        .iter()
+        .map(|hand| (hand, reach(hand)))
+        .min_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b));
+    let Some((hand, (_, other_reaches))) = carrier else {
+        return Ok(());
+    };
+    let spreads = (
+        geometry::carry_spread(named, hand),
+        geometry::carry_spread(other, hand),
+    );
+    let (Some(as_named), Some(as_other)) = spreads else {
+        return Ok(());
+    };
+    if other_reaches && as_other < 0.4 * as_named && as_named - as_other > 0.012 {
+        let problem = format!(
+            "the numbers look like xyzw: while the object moves, the wrist wanders {:.1} cm in its \
+             frame, and {:.1} cm when the scalar is read last; reorder them, or state the order \
+             with the `quat_order` option (wxyz or xyzw)",
+            100.0 * as_named,
+            100.0 * as_other
         );
-        let (Some(as_named), Some(as_other)) = spreads else {
-            continue;
-        };
-        let reach_named = geometry::grip_distance(points, 1.0, named, hand);
-        let reach_other = geometry::grip_distance(points, 1.0, other, hand);
-        if as_other < 0.4 * as_named
-            && as_named - as_other > 0.02
-            && reach_other < reach_named + 0.01
-        {
-            let problem = format!(
-                "the numbers look like xyzw: while the object moves, the wrist wanders {:.1} cm in \
-                 its frame, and {:.1} cm when the scalar is read last; reorder them, or state the \
-                 order with the `quat_order` option (wxyz or xyzw)",
-                100.0 * as_named,
-                100.0 * as_other
-            );
-            return Err(npz.problem("obj_quat_wxyz", problem));
-        }
+        return Err(npz.problem("obj_quat_wxyz", problem));
     }
     Ok(())
 }

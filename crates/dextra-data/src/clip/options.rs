@@ -126,6 +126,19 @@ pub enum QuatOrder {
     Xyzw,
 }
 
+impl QuatOrder {
+    /// Both orders.
+    pub const ALL: [QuatOrder; 2] = [QuatOrder::Wxyz, QuatOrder::Xyzw];
+
+    /// `"wxyz"` or `"xyzw"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            QuatOrder::Wxyz => "wxyz",
+            QuatOrder::Xyzw => "xyzw",
+        }
+    }
+}
+
 /// What is stated about a clip. Everything is optional: what is not stated here is taken from the
 /// file `CLIP.toml` beside `CLIP.npz`, then from keys inside the clip, then from its geometry.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -80,7 +80,10 @@ impl Settings {
                 Some(axis) => Some(axis),
                 None => named(npz, "up_axis", &UpAxis::ALL, UpAxis::name)?,
             },
-            quat_order: opts.quat_order.or(sidecar.quat_order),
+            quat_order: match opts.quat_order.or(sidecar.quat_order) {
+                Some(order) => Some(order),
+                None => named(npz, "quat_order", &QuatOrder::ALL, QuatOrder::name)?,
+            },
             side,
             mass_kg,
             licence: match opts.licence.clone().or(sidecar.licence) {

@@ -76,6 +76,7 @@ pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), Data
     npz.string("unit", "m")?;
     npz.string("mesh_unit", "m")?;
     npz.string("up_axis", "z")?;
+    npz.string("quat_order", "wxyz")?;
     npz.string("licence", &demo.provenance.licence)?;
     npz.string("source", &demo.provenance.source)?;
     let notes = &demo.provenance.notes;

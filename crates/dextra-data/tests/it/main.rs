@@ -1,5 +1,9 @@
 //! Readers and writers against real recordings, against NumPy and MuJoCo in Python, and against
 //! files made to break them.
 
+mod clips;
+mod hostile;
+mod myohand;
+mod numpy;
 mod real;
 mod support;
