@@ -1,7 +1,7 @@
 //! MJCF to specification to model, with whole error messages.
 
 use super::HandError;
-use super::log::route_engine_log;
+use super::log::with_warnings;
 use mujoco_rs::error::MjEditError;
 use mujoco_rs::mujoco_c;
 use mujoco_rs::prelude::*;
@@ -13,9 +13,10 @@ const MESSAGE_LEN: usize = 4096;
 
 /// Parses MJCF text; `file` names it in errors.
 pub(super) fn parse_string(xml: &str, file: &str) -> Result<MjSpec, HandError> {
-    route_engine_log();
     let text = CString::new(xml).map_err(|_| failed(file, "parse", "it holds a NUL character"))?;
-    MjSpec::from_xml_string(xml).map_err(|short| {
+    let (parsed, warnings) = with_warnings(|| MjSpec::from_xml_string(xml));
+    refuse_nan(&warnings, file)?;
+    parsed.map_err(|short| {
         let whole = whole_message(|buffer, len| {
             // SAFETY: `text` outlives the call; a null virtual file system is allowed.
             #[allow(unsafe_code)]
@@ -29,11 +30,12 @@ pub(super) fn parse_string(xml: &str, file: &str) -> Result<MjSpec, HandError> {
 
 /// Parses an MJCF file with what it includes.
 pub(super) fn parse_file(path: &Path) -> Result<MjSpec, HandError> {
-    route_engine_log();
     let file = path.display().to_string();
     let name = path.to_str().and_then(|p| CString::new(p).ok());
     let name = name.ok_or_else(|| failed(&file, "parse", "its path is not valid UTF-8"))?;
-    MjSpec::from_xml(path).map_err(|short| {
+    let (parsed, warnings) = with_warnings(|| MjSpec::from_xml(path));
+    refuse_nan(&warnings, &file)?;
+    parsed.map_err(|short| {
         let whole = whole_message(|buffer, len| {
             // SAFETY: `name` outlives the call; a null virtual file system is allowed.
             #[allow(unsafe_code)]
@@ -45,19 +47,24 @@ pub(super) fn parse_file(path: &Path) -> Result<MjSpec, HandError> {
     })
 }
 
+/// MuJoCo only warns of numbers that are not numbers; nothing sound comes of them.
+fn refuse_nan(warnings: &[String], file: &str) -> Result<(), HandError> {
+    match warnings.iter().find(|w| w.contains("NaN")) {
+        Some(warning) => Err(failed(file, "parse", one_line(warning))),
+        None => Ok(()),
+    }
+}
+
 /// Compiles, adding MuJoCo's warnings to `notices`.
 pub(super) fn compile(
     spec: &mut MjSpec,
     file: &str,
     notices: &mut Vec<String>,
 ) -> Result<MjModel, HandError> {
-    let model = spec
-        .compile()
-        .map_err(|e| failed(file, "compile", reason(&e)))?;
-    for index in 0..spec.num_warnings() {
-        let Some(warning) = spec.warning(index) else {
-            continue;
-        };
+    let (model, mut warnings) = with_warnings(|| spec.compile());
+    let model = model.map_err(|e| failed(file, "compile", reason(&e)))?;
+    warnings.extend((0..spec.num_warnings()).filter_map(|i| spec.warning(i).map(str::to_owned)));
+    for warning in &warnings {
         let notice = format!("{file}: MuJoCo warns: {}", one_line(warning));
         if !notices.contains(&notice) {
             notices.push(notice);

@@ -8,12 +8,28 @@ use mujoco_rs::prelude::*;
 use nalgebra::{Point3, Unit, UnitQuaternion, Vector3};
 use std::f64::consts::PI;
 
+/// Farthest that a body of a hand lies from its parent along an axis, metres; beyond it the file is
+/// in another unit.
+const MAX_OFFSET_M: f64 = 1.0;
+/// Heaviest body of a hand, kilograms; a Shadow forearm has 3.
+const MAX_MASS_KG: f64 = 50.0;
+
 /// The tree of the model's only body subtree; tree body `i` is model body `i + 1`, tree joint `j`
 /// is model joint `j`.
 pub(super) fn tree(model: &MjModel, file: &str) -> Result<KinematicTree, HandError> {
     let mut tree = KinematicTree::default();
     for id in 1..model.body_parentid().len() {
         let name = named(model, MjtObjBase::mjOBJ_BODY, "body", id, file)?;
+        let offset = model.body_pos()[id];
+        if id > 1 && offset.iter().any(|x| x.abs() > MAX_OFFSET_M) {
+            let message = format!("lies at {offset:?} m in its parent; MJCF lengths are metres");
+            return Err(unsupported(file, &format!("body `{name}`"), &message));
+        }
+        let mass = model.body_mass()[id];
+        if mass > MAX_MASS_KG {
+            let message = format!("weighs {mass} kg; MJCF masses are kilograms");
+            return Err(unsupported(file, &format!("body `{name}`"), &message));
+        }
         let parent = match model.body_parentid()[id] {
             0 if id == 1 => None,
             0 => {

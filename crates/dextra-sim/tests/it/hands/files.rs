@@ -258,3 +258,57 @@ fn nonlinear_couplings_are_refused() {
         &["`mimic`", "locks"],
     );
 }
+
+#[test]
+fn numbers_that_are_not_numbers_or_in_other_units_are_refused() {
+    let nan = error_of(("pos=\"0.05 0.01 0\"", "pos=\"nan 0 0\""), SAME);
+    assert_says(&nan, &["stub.xml", "NaN"]);
+    let millimetres = error_of(("pos=\"0.05 0.01 0\"", "pos=\"50 10 0\""), SAME);
+    assert_says(&millimetres, &["stub.xml", "body `body_1`", "metres"]);
+    let grams = error_of(
+        ("<geom size=\"0.01\"/>", "<geom size=\"0.01\" mass=\"60\"/>"),
+        SAME,
+    );
+    assert_says(&grams, &["stub.xml", "kilograms"]);
+}
+
+#[test]
+fn truncated_files_give_an_error_naming_the_file() {
+    let end = HAND.len() - "</mujoco>".len();
+    for length in (0..end).step_by(41) {
+        let (_dir, path) = files(&HAND[..length], Some(MAP));
+        assert_says(
+            &Hand::from_file(&path).unwrap_err().to_string(),
+            &["stub.xml"],
+        );
+    }
+    for length in (0..MAP.len() - 20).step_by(7) {
+        let (_dir, path) = files(HAND, Some(&MAP[..length]));
+        assert_says(
+            &Hand::from_file(&path).unwrap_err().to_string(),
+            &["stub.toml"],
+        );
+    }
+}
+
+#[test]
+fn compile_warnings_become_notices_and_leave_no_log_file() {
+    let deprecated = "<mujoco model=\"scene\"><compiler settotalmass=\"1\"/>";
+    let (_dir, path) = files(
+        &HAND.replace("<mujoco model=\"scene\">", deprecated),
+        Some(MAP),
+    );
+    let hand = Hand::from_file(&path).unwrap();
+    let notice = hand.notices.join("\n");
+    assert_says(&notice, &["stub.xml: MuJoCo warns", "settotalmass"]);
+    assert!(!PathBuf::from("MUJOCO_LOG.TXT").exists());
+}
+
+#[test]
+fn included_files_are_read() {
+    let part = "<mujocoinclude><geom name=\"bead\" size=\"0.01\"/></mujocoinclude>";
+    let whole = HAND.replace("<geom size=\"0.01\"/>", "<include file=\"part.xml\"/>");
+    let (dir, path) = files(&whole, Some(MAP));
+    fs::write(dir.path().join("part.xml"), part).unwrap();
+    assert!(Hand::from_file(&path).unwrap().xml.contains("bead"));
+}
