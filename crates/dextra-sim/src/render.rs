@@ -281,15 +281,17 @@ impl Renderer {
 
 /// What is drawn: geoms by our groups, and none of the engine's marks (joints, sites, tendons).
 fn options(with_robot: bool) -> MjvOption {
-    let mut options = MjvOption::default();
-    options.geomgroup = [0; 6];
-    options.geomgroup[GROUP_SHOWN as usize] = 1;
-    options.geomgroup[GROUP_ROBOT as usize] = with_robot.into();
-    options.sitegroup = [0; 6];
-    options.jointgroup = [0; 6];
-    options.tendongroup = [0; 6];
-    options.actuatorgroup = [0; 6];
-    options
+    let mut geomgroup = [0; 6];
+    geomgroup[GROUP_SHOWN as usize] = 1;
+    geomgroup[GROUP_ROBOT as usize] = with_robot.into();
+    MjvOption {
+        geomgroup,
+        sitegroup: [0; 6],
+        jointgroup: [0; 6],
+        tendongroup: [0; 6],
+        actuatorgroup: [0; 6],
+        ..MjvOption::default()
+    }
 }
 
 fn free_camera(camera: &Camera) -> MjvCamera {
