@@ -21,6 +21,7 @@ pub fn check(tree: &Tree, exists: &dyn Fn(&str) -> bool) -> Vec<Problem> {
 
 fn check_paths(file: &SourceFile, exists: &dyn Fn(&str) -> bool, problems: &mut Vec<Problem>) {
     let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let whole = file.path == "ARCHITECTURE.md";
     let mut fenced = false;
     for (index, line) in file.text.lines().enumerate() {
         if line.trim_start().starts_with("```") {
@@ -33,7 +34,7 @@ fn check_paths(file: &SourceFile, exists: &dyn Fn(&str) -> bool, problems: &mut 
         // Paths in backticks count from the repository root, links from the document.
         let spans = code_spans(line)
             .into_iter()
-            .filter(|s| is_repository_path(s))
+            .filter(|s| is_repository_path(s, whole))
             .map(known_part);
         let links = link_targets(line)
             .into_iter()
@@ -52,15 +53,17 @@ fn code_spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether a code span names a file of this repository rather than, say, an output file.
-fn is_repository_path(span: &str) -> bool {
+/// Whether a code span names a file of this repository rather than, say, an output file. In
+/// `whole` documents, such as the code map, every `.rs` or `.md` name does; elsewhere it may be an
+/// example.
+fn is_repository_path(span: &str, whole: bool) -> bool {
     const ROOTS: [&str; 6] = ["crates/", "xtask/", "assets/", "docs/", ".ci/", ".cargo/"];
     let plain = span
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "/._-*".contains(c));
     let ours = ROOTS.iter().any(|root| span.starts_with(root));
     let named = span.ends_with(".rs") || (span.ends_with(".md") && !span.contains('*'));
-    plain && (ours || named)
+    plain && (ours || (whole && named))
 }
 
 /// The path, or with a `*` in it the folder before the `*`.
@@ -149,6 +152,7 @@ mod tests {
         assert_eq!((found.len(), found[0].line), (1, 2));
         assert_eq!(problems("ARCHITECTURE.md", "`assets/gone/*.toml`").len(), 1);
         assert_eq!(problems("ARCHITECTURE.md", "`gone.rs`").len(), 1);
+        assert_eq!(problems("CONTRIBUTING.md", "put it in `foo/tests.rs`"), []);
     }
 
     #[test]
