@@ -280,7 +280,7 @@ impl Scene {
                 let body = model.geom_bodyid()[geom] as usize;
                 let root = model.body_rootid()[body] as usize;
                 let name = model.id_to_name(MjtObjBase::mjOBJ_BODY, root).unwrap_or("");
-                let hand = prefixes.iter().position(|p| name == format!("{p}wrist"));
+                let hand = prefixes.iter().position(|p| name == wrist_body(p));
                 let object = scene_objects.iter().position(|o| o.body == name);
                 match (hand, object) {
                     (Some(hand), _) => Owner::Hand(hand),
@@ -409,8 +409,15 @@ fn prefixes(hands: &[HandPlacement<'_>]) -> Vec<String> {
     prefixes
 }
 
+/// Name of the body that carries a hand; outside the hand's own prefix, so it never clashes with a
+/// body of the hand.
+fn wrist_body(prefix: &str) -> String {
+    format!("wrist/{}", prefix.trim_end_matches('/'))
+}
+
 fn wrist_names(prefix: &str) -> [String; 6] {
-    let name = |kind: &str, axis: &str| format!("{prefix}wrist_{kind}_{axis}");
+    let body = wrist_body(prefix);
+    let name = |kind: &str, axis: &str| format!("{body}/{kind}_{axis}");
     [
         name("slide", "x"),
         name("slide", "y"),
@@ -543,7 +550,7 @@ fn add_hand(
     embed_meshes(&mut child, hand, prefix, files)?;
     let mount = placement.world_from_mount;
     let body = spec.world_body_mut().add_body();
-    body.set_name(&format!("{prefix}wrist")).map_err(engine("named"))?;
+    body.set_name(&wrist_body(prefix)).map_err(engine("named"))?;
     *body.quat_mut() = [mount.w, mount.i, mount.j, mount.k];
     body.set_explicitinertial(true);
     body.set_mass(config.mass);
