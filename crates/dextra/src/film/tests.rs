@@ -203,7 +203,7 @@ fn shots_are_even_in_time_and_stop_where_the_rollout_stops() {
     assert_eq!(even_shots(&whole, 3), [0, 3, 6]);
     assert_eq!(even_shots(&whole, 100), [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(even_shots(&whole, 1), [0]);
-    assert_eq!(even_shots(&whole, 0), []);
+    assert!(even_shots(&whole, 0).is_empty());
     // 60 steps of 5 ms: 0.3 s, so 10 pictures per second are four.
     assert_eq!(real_time_shots(&whole, 10.0, 100), (vec![0, 2, 4, 6], 10.0));
     let (shots, fps) = real_time_shots(&whole, 10.0, 3);
@@ -230,7 +230,7 @@ fn shots_are_even_in_time_and_stop_where_the_rollout_stops() {
         reference: &Reference::default(),
         ..paused
     };
-    assert_eq!(real_time_shots(&nothing, 10.0, 100).0, []);
+    assert!(real_time_shots(&nothing, 10.0, 100).0.is_empty());
 }
 
 /// A grey picture with a coloured square at `x`.
