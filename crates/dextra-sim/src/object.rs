@@ -1,8 +1,11 @@
 //! Objects as the simulator needs them: surface queries, convex collision hulls, mass.
 //!
-//! [`ObjectModel::build`] makes everything from any triangle mesh, watertight or not. Hulls come from our own
-//! decomposition ([`decompose`]) because the openings a finger enters (a mug's handle, a box's inside) must stay
-//! open, which voxel-based decomposition does not achieve at hand scale.
+//! [`ObjectModel::build`] makes everything from any triangle mesh, watertight or not.
+//!
+//! The hulls come from our own decomposition ([`decompose`]), because the openings a finger enters (a mug's handle, a
+//! box's inside) must stay open. parry's VHACD was measured first, at 64 and 128 voxels, surface and filled: good
+//! on mugs (under 0.6 % of the points 4 mm outside are filled) but 19 to 23 % on a scanned box with an open lid, with
+//! up to 45 hulls of up to 250 vertices, its limit on hulls notwithstanding. Ours fills 0.4 % of that box with 11 hulls.
 
 mod cache;
 mod clean;
@@ -11,6 +14,7 @@ mod error;
 mod field;
 mod hull;
 mod mass;
+mod merge;
 mod quality;
 #[cfg(test)]
 mod shapes;

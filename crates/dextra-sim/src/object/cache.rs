@@ -236,7 +236,7 @@ mod tests {
                 ..base.clone()
             },
             DecomposeConfig {
-                max_faces: 10_000,
+                max_faces: 5_000,
                 ..base.clone()
             },
             DecomposeConfig {

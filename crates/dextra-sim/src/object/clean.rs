@@ -58,12 +58,12 @@ pub(crate) fn cleaned(mesh: &TriMesh) -> Result<TriMesh, ObjectError> {
 /// until the count fits (Rossignac and Borrel 1993). Topology may change; shape moves by less than
 /// one cell.
 pub(crate) fn decimated(mesh: &TriMesh, max_faces: usize) -> TriMesh {
-    let size = diagonal(mesh);
     let mut out = mesh.clone();
-    let mut cell = size / 400.0;
-    while out.faces.len() > max_faces && cell < size / 8.0 {
+    // A flat patch clustered on a grid has about two faces to a cell.
+    let mut cell = (2.0 * mesh.area() / max_faces as f64).sqrt();
+    while out.faces.len() > max_faces && cell < diagonal(mesh) / 8.0 {
         out = clustered(mesh, cell, true);
-        cell *= 1.3;
+        cell *= 1.2;
     }
     out
 }

@@ -13,10 +13,11 @@ use super::clean::{cleaned, decimated, diagonal};
 use super::error::ObjectError;
 use super::field::Field;
 use super::hull::{Hull, bounds, principal_axes};
+use super::merge::merged;
 use super::surface::Surface;
 
 /// Bump when the algorithm changes its output, so that caches are rebuilt.
-pub(crate) const ALGORITHM_VERSION: u32 = 1;
+pub(crate) const ALGORITHM_VERSION: u32 = 2;
 
 /// Accepted bounding-box diagonals, metres: a grain of rice to a long table.
 const SIZE_RANGE_M: (f64, f64) = (0.005, 3.0);
@@ -37,7 +38,7 @@ pub struct DecomposeConfig {
     pub min_thickness_m: f64,
     /// Vertices within this distance of the simplified hull are dropped. Default 0.2 mm.
     pub simplify_m: f64,
-    /// Meshes with more faces are decimated first. Default 20 000.
+    /// Meshes with more faces are decimated first. Default 10 000.
     pub max_faces: usize,
     /// Points of the distance field; its spacing follows from the object's size. Default 250 000.
     pub grid_points: usize,
@@ -52,7 +53,7 @@ impl Default for DecomposeConfig {
             max_vertices: 32,
             min_thickness_m: 0.002,
             simplify_m: 0.0002,
-            max_faces: 20_000,
+            max_faces: 10_000,
             grid_points: 250_000,
         }
     }
@@ -189,7 +190,11 @@ pub fn decompose(mesh: &TriMesh, config: &DecomposeConfig) -> Result<Vec<TriMesh
     }
     let whole = Part::new(surface.mesh().clone(), inner, &field, config);
     let parts = split(whole, &field, config);
-    let hulls = merge(parts, &field, config);
+    let hulls = merged(
+        parts.into_iter().map(|p| (p.hull, p.excess)).collect(),
+        &field,
+        config,
+    );
     Ok(hulls
         .iter()
         .map(|hull| {
@@ -218,7 +223,7 @@ fn field_of(surface: &Surface, config: &DecomposeConfig) -> Field {
 }
 
 /// True if a hull's excess is within rounding of the grid: an average of 1 % of the tolerance over its volume.
-fn fits(excess: f64, volume: f64, config: &DecomposeConfig) -> bool {
+pub(crate) fn fits(excess: f64, volume: f64, config: &DecomposeConfig) -> bool {
     excess <= 0.01 * config.tolerance_m * volume
 }
 
@@ -418,90 +423,6 @@ fn compact(vertices: &[Point3<f64>], faces: Vec<[u32; 3]>) -> TriMesh {
         }));
     }
     out
-}
-
-/// A pair of hulls that could become one.
-struct Merger {
-    hull: Hull,
-    excess: f64,
-    /// Excess plus tolerance-weighted volume gained: small for pieces that belong together.
-    cost: f64,
-}
-
-/// Merge pieces while their common hull fits; then, above the hull budget, those that do least harm.
-fn merge(parts: Vec<Part>, field: &Field, config: &DecomposeConfig) -> Vec<Hull> {
-    let mut pieces: Vec<Option<(Hull, f64)>> = parts
-        .into_iter()
-        .map(|p| Some((p.hull, p.excess)))
-        .collect();
-    let mergers_of = |pieces: &[Option<(Hull, f64)>], i: usize, j: usize| -> Option<Merger> {
-        let ((a, excess_a), (b, excess_b)) = (pieces[i].as_ref()?, pieces[j].as_ref()?);
-        if !a.near(b, field.cell) {
-            return None;
-        }
-        let points: Vec<_> = a
-            .mesh
-            .vertices
-            .iter()
-            .chain(&b.mesh.vertices)
-            .copied()
-            .collect();
-        let hull = Hull::of(&points, config.min_thickness_m);
-        let excess = field.excess(&hull);
-        let gained = (hull.volume - a.volume - b.volume).max(0.0);
-        let cost = excess - excess_a - excess_b + 0.1 * config.tolerance_m * gained;
-        Some(Merger { hull, excess, cost })
-    };
-    let mut candidates = std::collections::BTreeMap::new();
-    for j in 0..pieces.len() {
-        for i in 0..j {
-            if let Some(merger) = mergers_of(&pieces, i, j) {
-                candidates.insert((i, j), merger);
-            }
-        }
-    }
-    loop {
-        let count = pieces.iter().flatten().count();
-        let best = candidates
-            .iter()
-            .filter(|(_, m)| count > config.max_hulls || fits(m.excess, m.hull.volume, config))
-            .min_by(|a, b| a.1.cost.total_cmp(&b.1.cost))
-            .map(|(&pair, _)| pair);
-        // Far-apart pieces have no candidate; over budget, any two must do.
-        let (i, j) = match best {
-            Some(pair) => pair,
-            None if count > config.max_hulls => {
-                let mut alive = (0..pieces.len()).filter(|&i| pieces[i].is_some());
-                match (alive.next(), alive.next()) {
-                    (Some(i), Some(j)) => (i, j),
-                    _ => break,
-                }
-            }
-            None => break,
-        };
-        let merged = match candidates.remove(&(i, j)) {
-            Some(merger) => (merger.hull, merger.excess),
-            None => {
-                let points: Vec<_> = [i, j]
-                    .iter()
-                    .flat_map(|&k| pieces[k].iter().flat_map(|p| p.0.mesh.vertices.clone()))
-                    .collect();
-                let hull = Hull::of(&points, config.min_thickness_m);
-                let excess = field.excess(&hull);
-                (hull, excess)
-            }
-        };
-        pieces[i] = Some(merged);
-        pieces[j] = None;
-        candidates.retain(|&(a, b), _| a != i && b != i && a != j && b != j);
-        for k in (0..pieces.len()).filter(|&k| k != i) {
-            let (a, b) = (i.min(k), i.max(k));
-            if let Some(merger) = mergers_of(&pieces, a, b) {
-                candidates.insert((a, b), merger);
-            }
-        }
-    }
-    pieces.into_iter().flatten().map(|(hull, _)| hull).collect()
 }
 
 #[cfg(test)]

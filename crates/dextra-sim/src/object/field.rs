@@ -165,27 +165,41 @@ impl Field {
                 .max(-1.0) as i64;
             first..((last + 1).max(0) as usize).min(n)
         };
+        let rows = range(1, ny);
         let mut total = 0.0;
+        let (mut low, mut high) = (vec![0.0; rows.len()], vec![0.0; rows.len()]);
         for i in range(0, nx) {
-            for j in range(1, ny) {
-                let foot = self.point([i, j, 0]);
-                let (mut low, mut high) = (hull.lo.z - grow, hull.hi.z + grow);
-                for (n, offset) in &hull.planes {
-                    let rest = offset + grow - n.x * foot.x - n.y * foot.y;
-                    if n.z > 1e-9 {
-                        high = high.min(rest / n.z);
-                    } else if n.z < -1e-9 {
-                        low = low.max(rest / n.z);
-                    } else if rest < 0.0 {
-                        high = f64::MIN;
+            let foot = self.point([i, rows.start, 0]);
+            low.fill(hull.lo.z - grow);
+            high.fill(hull.hi.z + grow);
+            // The stretch of each column inside all half-spaces, plane by plane over a row of columns: the inner loops
+            // are branch-free and vectorise.
+            for (n, offset) in &hull.planes {
+                let rest = offset + grow - n.x * foot.x - n.y * foot.y;
+                let step = n.y * self.cell;
+                if n.z > 1e-9 {
+                    let (first, slope) = (rest / n.z, step / n.z);
+                    for (j, high) in high.iter_mut().enumerate() {
+                        let bound = first - slope * j as f64;
+                        *high = if bound < *high { bound } else { *high };
                     }
-                    if high < low {
-                        break;
+                } else if n.z < -1e-9 {
+                    let (first, slope) = (rest / n.z, step / n.z);
+                    for (j, low) in low.iter_mut().enumerate() {
+                        let bound = first - slope * j as f64;
+                        *low = if bound > *low { bound } else { *low };
+                    }
+                } else {
+                    for (j, high) in high.iter_mut().enumerate() {
+                        let outside = rest - step * (j as f64) < 0.0;
+                        *high = if outside { f64::MIN } else { *high };
                     }
                 }
+            }
+            for (j, (&low, &high)) in rows.clone().zip(low.iter().zip(&high)) {
                 let first = ((low - foot.z) / self.cell).ceil().max(0.0);
                 let last = ((high - foot.z) / self.cell).floor().min(nz as f64 - 1.0);
-                if high >= low && last >= first {
+                if last >= first {
                     let base = (i * ny + j) * (nz + 1);
                     total += self.excess_sums[base + last as usize + 1]
                         - self.excess_sums[base + first as usize];

@@ -59,7 +59,7 @@ impl Hull {
                 faces,
             };
             let hull = Hull::from_convex(mesh)?;
-            hull.contains_all(points, 1e-4 * size).then_some(hull)
+            hull.reaches(points, 1e-4 * size).then_some(hull)
         };
         attempt(points)
             .or_else(|| {
@@ -90,7 +90,9 @@ impl Hull {
             let cross = mesh.face_cross(face);
             volume += cross.dot(&(a - centre)) / 6.0;
             if let Some(n) = cross.try_normalize(1e-16) {
-                planes.push((n, n.dot(&a.coords)));
+                // The normal of a sliver facet is mostly rounding: with the support of all vertices as its offset it is
+                // still a true, if loose, half-space, where the facet's own offset would cut the hull in two.
+                planes.push((n, -lowest(&mesh.vertices, &-n)));
             }
         }
         let euler = mesh.vertices.len() as i64 - mesh.faces.len() as i64 / 2;
@@ -103,8 +105,13 @@ impl Hull {
         })
     }
 
-    fn contains_all(&self, points: &[Point3<f64>], slack: f64) -> bool {
-        points.iter().all(|p| self.depth_outside(p) <= slack)
+    /// True if no point sticks out by more than `slack` in any of 26 directions: a cheap check of a finished hull.
+    fn reaches(&self, points: &[Point3<f64>], slack: f64) -> bool {
+        (0..27).filter(|&code| code != 13).all(|code| {
+            let sign = |power: u32| f64::from(code / 3i32.pow(power) % 3 - 1);
+            let direction = Vector3::new(sign(0), sign(1), sign(2)).normalize();
+            lowest(points, &direction) >= lowest(&self.mesh.vertices, &direction) - slack
+        })
     }
 
     /// Largest plane violation at `p`: positive outside (a lower bound of the distance), negative inside.
@@ -233,7 +240,7 @@ pub(crate) fn principal_axes(points: &[Point3<f64>]) -> [Vector3<f64>; 3] {
         .map(|p| (p.coords - mean) * (p.coords - mean).transpose())
         .sum();
     let scale = covariance.norm();
-    if !(scale > 0.0) {
+    if scale == 0.0 {
         return [Vector3::x(), Vector3::y(), Vector3::z()];
     }
     let vectors = SymmetricEigen::new(covariance / scale).eigenvectors;

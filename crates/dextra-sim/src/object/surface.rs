@@ -48,7 +48,7 @@ pub struct Surface {
     /// Reachable space, for open meshes only.
     reachable: Option<Field>,
     vertex_normals: Vec<Vector3<f64>>,
-    edge_normals: HashMap<[u32; 2], Vector3<f64>>,
+    edge_normals: EdgeNormals,
     /// Running sum of face areas, square metres.
     area_sums: Vec<f64>,
 }
@@ -245,10 +245,13 @@ fn unit(v: Vector3<f64>) -> Vector3<f64> {
     v.try_normalize(0.0).unwrap_or_else(Vector3::z)
 }
 
+/// Pseudo-normal of each edge, by its two vertices in ascending order.
+type EdgeNormals = HashMap<[u32; 2], Vector3<f64>>;
+
 /// Angle-weighted vertex normals and summed edge normals, unit length.
-fn pseudo_normals(mesh: &TriMesh) -> (Vec<Vector3<f64>>, HashMap<[u32; 2], Vector3<f64>>) {
+fn pseudo_normals(mesh: &TriMesh) -> (Vec<Vector3<f64>>, EdgeNormals) {
     let mut at_vertex = vec![Vector3::zeros(); mesh.vertices.len()];
-    let mut at_edge: HashMap<[u32; 2], Vector3<f64>> = HashMap::with_capacity(mesh.faces.len() * 2);
+    let mut at_edge = EdgeNormals::with_capacity(mesh.faces.len() * 2);
     for (face, corners) in mesh.faces.iter().enumerate() {
         let normal = unit(mesh.face_cross(face));
         let points = mesh.triangle(face);

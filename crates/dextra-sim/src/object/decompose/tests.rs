@@ -220,3 +220,91 @@ fn bad_settings_are_named() {
         );
     }
 }
+
+#[test]
+fn a_million_faces_are_decimated_and_decomposed() {
+    // A vase of one million faces: a bowl of revolution with a wall of 4 mm.
+    let n = 700;
+    let wall = |r: f64, up: bool| {
+        (0..n / 2).map(move |i| {
+            let t = f64::from(if up { i } else { n / 2 - 1 - i }) / f64::from(n / 2);
+            (r + 0.01 * (4.0 * t).sin(), 0.004 + 0.12 * t)
+        })
+    };
+    let profile: Vec<_> = std::iter::once((0.0, 0.0))
+        .chain(wall(0.04, true))
+        .chain(wall(0.036, false))
+        .chain(std::iter::once((0.0, 0.004)))
+        .collect();
+    let vase = shapes::revolved(&profile, 720);
+    assert!(vase.faces.len() > 1_000_000);
+    let hulls = default_hulls(&vase);
+    assert_sound(&hulls, &DecomposeConfig::default());
+    assert!(
+        clearance(&hulls)(Point3::new(0.0, 0.0, 0.08)) > 0.015,
+        "the vase is open"
+    );
+}
+
+/// Vertices and faces of a binary STL or a Wavefront OBJ with plain faces.
+fn recorded_mesh(path: &std::path::Path) -> TriMesh {
+    let bytes = std::fs::read(path).unwrap();
+    let mut mesh = TriMesh::default();
+    if path.extension().is_some_and(|e| e == "stl") {
+        for (i, facet) in bytes[84..].chunks_exact(50).enumerate() {
+            let number = |k: usize| {
+                f64::from(f32::from_le_bytes(
+                    facet[4 * k..4 * k + 4].try_into().unwrap(),
+                ))
+            };
+            for corner in 1..4 {
+                mesh.vertices
+                    .push(Point3::from([0, 1, 2].map(|k| number(3 * corner + k))));
+            }
+            mesh.faces.push([0, 1, 2].map(|k| 3 * i as u32 + k));
+        }
+        return mesh;
+    }
+    for line in String::from_utf8(bytes).unwrap().lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words.first() {
+            Some(&"v") => mesh
+                .vertices
+                .push(Point3::from([1, 2, 3].map(|k| words[k].parse().unwrap()))),
+            Some(&"f") => {
+                let index =
+                    |k: usize| words[k].split('/').next().unwrap().parse::<u32>().unwrap() - 1;
+                mesh.faces.push([1, 2, 3].map(index));
+            }
+            _ => {}
+        }
+    }
+    mesh
+}
+
+#[test]
+fn recorded_objects_are_covered_and_keep_their_openings() {
+    let demos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/demos");
+    for (file, most) in [
+        ("taco/20231104_010.obj", 16),
+        ("myodm/cup.stl", 32),
+        ("myodm/mug.stl", 24),
+        ("myodm/cylindersmall.stl", 1),
+    ] {
+        let path = demos.join(file);
+        if !path.exists() {
+            eprintln!("skipped: {} is not there", path.display());
+            continue;
+        }
+        let mesh = recorded_mesh(&path);
+        let hulls = default_hulls(&mesh);
+        assert_sound(&hulls, &DecomposeConfig::default());
+        let quality = hull_quality(&Surface::new(&mesh).unwrap(), &hulls, 0.004, 2000).unwrap();
+        eprintln!("{file}: {} hulls, {quality:?}", hulls.len());
+        assert!(hulls.len() <= most, "{file}: {} hulls", hulls.len());
+        assert!(
+            quality.overfilled < 0.02 && quality.missed < 0.01,
+            "{file}: {quality:?}"
+        );
+    }
+}
