@@ -2,7 +2,7 @@
 //! fitted to the robot's hand, opened and closed by thumb-finger opposition.
 
 use super::plan::Grasp;
-use super::search::tips;
+use super::trials::tips;
 use crate::retarget::{FrameSolver, FrameTargets, PalmTarget, PlaneTarget, PointTarget, RetargetHand};
 use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
 use dextra_core::{Pose, Side, pose};

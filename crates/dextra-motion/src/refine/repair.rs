@@ -2,7 +2,7 @@
 //! falls short: in each window, perturb the remaining controls, keep what tracks better, go on.
 
 use super::RefineError;
-use super::search::{METRES_PER_RADIAN, Trials, tips};
+use super::trials::{METRES_PER_RADIAN, Trials, tips};
 use dextra_core::{Pose, pose};
 use dextra_sim::world::World;
 use nalgebra::Point3;

@@ -1,0 +1,625 @@
+//! The search for one refinement: hypotheses, grasps, the whole path, release, repair.
+
+use super::hypothesis::{Fitter, Hypothesis, mean_keypoints, median_keypoints};
+use super::journal::{Journal, Observer};
+use super::plan::{self, Plan};
+use super::search::{CemConfig, Search};
+use super::timeline::Timeline;
+use super::trials::{Outcome, Quarantined, Trials, tips};
+use super::{RefineConfig, RefineError, RefineInput, repair};
+use crate::retarget::{FrameSolver, Regularisation};
+use dextra_core::demonstration::{Keypoints, keypoint};
+use dextra_core::{Pose, pose};
+use dextra_sim::scene::Scene;
+use dextra_sim::world::{World, replay};
+use nalgebra::{Point3, Vector3};
+
+/// Controls and how they were found.
+pub(super) struct Found {
+    pub qpos0: Vec<f64>,
+    pub ctrl: Vec<f64>,
+    pub hypothesis: String,
+    pub grasp_changed: bool,
+    pub repaired: bool,
+    pub sim_steps: u64,
+    pub notes: Vec<String>,
+    pub quarantined: Option<Quarantined>,
+}
+
+/// Margin kept from the limits by the search: a trial is good below these.
+const GOOD: (f64, f64) = (0.02, 20.0 * std::f64::consts::PI / 180.0);
+/// Strict success of the whole path.
+const STRICT: (f64, f64) = (0.0285, 0.48);
+/// Deepest penetration of a success while holding, metres.
+const DEEPEST: f64 = 0.008;
+
+/// Plays the retargeted motion without planning anything.
+pub(super) fn follow_motion(
+    input: &RefineInput<'_>,
+    schedule: &Timeline,
+    scene: &Scene,
+    rest: &[Pose],
+) -> Found {
+    let nu = scene.model.ffi().nu as usize;
+    let mut ctrl = vec![0.0; schedule.steps * nu];
+    let mut qpos0 = scene.default_qpos();
+    for (index, pose) in rest.iter().enumerate() {
+        scene.set_object(index, pose, &mut qpos0);
+    }
+    for (index, hand) in input.motion.hands.iter().enumerate() {
+        let at = |step: usize| {
+            let time = step as f64 * schedule.dt - schedule.lead_in;
+            let frame = (time * input.motion.fps).round().max(0.0) as usize;
+            frame.min(hand.world_from_root.len() - 1)
+        };
+        scene.set_hand(index, &hand.world_from_root[at(0)], hand.joints[at(0)].as_slice(), &mut qpos0);
+        let place = &scene.hands[index];
+        let mut near = [0.0; 6];
+        for step in 0..schedule.steps {
+            let frame = at(step);
+            near = dextra_sim::scene::root_to_wrist(place, &hand.world_from_root[frame], &near);
+            let row = &mut ctrl[step * nu..(step + 1) * nu];
+            for slot in 0..6 {
+                row[place.wrist_ctrl[slot]] = near[slot];
+            }
+            let fingers = input.hands[index].ctrl(hand.joints[frame].as_slice());
+            for (&address, value) in place.finger_ctrl.iter().zip(fingers) {
+                row[address] = value;
+            }
+        }
+    }
+    Found {
+        qpos0,
+        ctrl,
+        hypothesis: "retargeted motion".to_owned(),
+        grasp_changed: false,
+        repaired: false,
+        sim_steps: schedule.steps as u64,
+        notes: Vec::new(),
+        quarantined: None,
+    }
+}
+
+/// One refinement under way.
+pub(super) struct Job<'a> {
+    pub input: &'a RefineInput<'a>,
+    pub config: &'a RefineConfig,
+    pub schedule: &'a Timeline,
+    pub scene: &'a Scene,
+    pub rest: &'a [Pose],
+    pub lift: usize,
+}
+
+/// A searched grasp and how the whole path went.
+struct Candidate {
+    hypothesis: Hypothesis,
+    start: Vec<Pose>,
+    search: Search,
+    outcome: Outcome,
+}
+
+impl Job<'_> {
+    pub fn run(
+        &self,
+        journal: &mut dyn Journal,
+        observer: &dyn Observer,
+    ) -> Result<Found, RefineError> {
+        let human_tips = self.human_tips();
+        let mut trials = Trials::new(
+            self.scene,
+            self.input.hands,
+            self.input.objects,
+            human_tips,
+            self.config.threads,
+            journal,
+            observer,
+        )?;
+        let human = self.human_hypotheses()?;
+        let mut best = self.search_all(&mut trials, &human, "grasp", 1)?;
+        if !best.as_ref().is_some_and(strict) && trials.sim_steps < self.config.step_budget {
+            let centred = self.centred_hypotheses(&human)?;
+            let other = self.search_all(&mut trials, &centred, "grasp about the centre", 2)?;
+            best = better(best, other);
+        }
+        let Some(mut best) = best else {
+            let mut found = follow_motion(self.input, self.schedule, self.scene, self.rest);
+            found.sim_steps += trials.sim_steps;
+            found.notes.push("no grasp could be fitted to the demonstrated hand".to_owned());
+            return Ok(found);
+        };
+        self.search_release(&mut trials, &mut best)?;
+        self.choose_robust(&mut trials, &mut best)?;
+        let mut notes = Vec::new();
+        if trials.quarantined > 0 {
+            notes.push(format!(
+                "{} trials of the search left the real numbers and were set aside",
+                trials.quarantined
+            ));
+        }
+        let plan = self.plan(&best.hypothesis, best.start.clone());
+        let theta = best.search.best.clone();
+        let mut ctrl = plan.controls(&theta, 0, self.schedule.steps);
+        let qpos0 = plan.qpos_at(&theta, 0, &best.hypothesis.open_joints);
+        let mut repaired = false;
+        let worth = best.outcome.good > 0.35 && trials.sim_steps < self.config.step_budget;
+        if !strict(&best) && worth {
+            let better = self.repair(&mut trials, &qpos0, &ctrl, best.outcome)?;
+            if let Some(better) = better {
+                ctrl = better;
+                repaired = true;
+            }
+        }
+        Ok(Found {
+            qpos0,
+            ctrl,
+            hypothesis: best.hypothesis.name.clone(),
+            grasp_changed: best.hypothesis.changed,
+            repaired,
+            sim_steps: trials.sim_steps,
+            notes,
+            quarantined: trials.first_quarantined.take(),
+        })
+    }
+
+    fn plan<'p>(&'p self, hypothesis: &Hypothesis, start: Vec<Pose>) -> Plan<'p> {
+        Plan {
+            scene: self.scene,
+            grasps: hypothesis.grasps.clone(),
+            reference: &self.schedule.reference,
+            rest: self.rest,
+            lift_step: self.lift,
+            put_step: self.schedule.put_step,
+            start,
+            phases: self.config.phases,
+        }
+    }
+
+    /// The object a hand takes: the one its fingertips are nearest to while objects move.
+    fn object_of(&self, hand: usize) -> usize {
+        if self.input.objects.len() == 1 {
+            return 0;
+        }
+        let Some(moving) = self.schedule.moving else { return 0 };
+        let frame = usize::midpoint(moving.lift, moving.last);
+        let keypoints = &self.input.demo.hands[hand].keypoints_in_world[frame];
+        let distance = |object: usize| {
+            let inverse = self.input.demo.objects[object].world_from_object[frame].inverse();
+            keypoint::TIPS
+                .iter()
+                .map(|&k| self.input.objects[object].surface.closest(&(inverse * keypoints[k])).distance)
+                .sum::<f64>()
+        };
+        (0..self.input.objects.len())
+            .min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
+            .unwrap_or(0)
+    }
+
+    /// Keypoints of a hand in the frame of its object while objects move.
+    fn held_track(&self, hand: usize) -> Vec<Keypoints> {
+        let Some(moving) = self.schedule.moving else { return Vec::new() };
+        let object = self.object_of(hand);
+        (moving.lift..=moving.last)
+            .map(|frame| {
+                let inverse = self.input.demo.objects[object].world_from_object[frame].inverse();
+                self.input.demo.hands[hand].keypoints_in_world[frame].map(|p| inverse * p)
+            })
+            .collect()
+    }
+
+    fn human_tips(&self) -> Vec<Vec<(usize, Point3<f64>)>> {
+        (0..self.input.hands.len())
+            .map(|hand| {
+                let track = self.held_track(hand);
+                let early = &track[..track.len().min(8)];
+                let mean = mean_keypoints(early);
+                keypoint::TIPS.iter().map(|&k| (k, mean[k])).collect()
+            })
+            .collect()
+    }
+
+    fn fitter(&self, hand: usize) -> Fitter<'_> {
+        Fitter {
+            scene: self.scene,
+            index: hand,
+            hand: self.input.hands[hand],
+            model: &self.input.models[hand],
+            object: self.object_of(hand),
+            rest: self.rest,
+            config: self.config.hypotheses,
+        }
+    }
+
+    fn solver(&self, hand: usize) -> Result<FrameSolver, RefineError> {
+        let weights = Regularisation {
+            rest_m_per_rad: 0.006,
+            smooth_joint_m_per_rad: 0.0,
+            smooth_wrist: 0.0,
+            smooth_wrist_m_per_rad: 0.0,
+        };
+        Ok(FrameSolver::new(&self.input.models[hand], weights)?)
+    }
+
+    /// Direction from which the human came, reversed: where the palm was 0.4 s before the lift.
+    fn human_retreat(&self, hand: usize) -> Vector3<f64> {
+        let Some(moving) = self.schedule.moving else { return Vector3::z() };
+        let demo = self.input.demo;
+        let palm = |frame: usize| {
+            let points = &demo.hands[hand].keypoints_in_world[frame];
+            nalgebra::center(&points[keypoint::WRIST], &points[keypoint::MIDDLE_MCP])
+        };
+        let before = moving.lift.saturating_sub((0.6 * demo.fps) as usize);
+        let away = palm(before) - palm(moving.lift);
+        if away.norm() > 0.02 { away } else { Vector3::z() }
+    }
+
+    /// The median of the human's grasp over the contact interval and its mean round five moments.
+    fn human_hypotheses(&self) -> Result<Vec<Hypothesis>, RefineError> {
+        let tracks: Vec<Vec<Keypoints>> =
+            (0..self.input.hands.len()).map(|hand| self.held_track(hand)).collect();
+        let mut moments: Vec<(String, Option<f64>)> = vec![("human, median".to_owned(), None)];
+        for fraction in [0.05, 0.2, 0.4, 0.6, 0.8] {
+            moments.push((format!("human at {:.0} %", fraction * 100.0), Some(fraction)));
+        }
+        let mut hypotheses = Vec::new();
+        for (name, fraction) in moments {
+            let mut grasps = Vec::new();
+            let mut open_joints = Vec::new();
+            for (hand, track) in tracks.iter().enumerate() {
+                let keypoints = match fraction {
+                    None => median_keypoints(track),
+                    Some(fraction) => {
+                        let center = (fraction * (track.len() - 1) as f64).round() as usize;
+                        let (low, high) =
+                            (center.saturating_sub(4), (center + 4).min(track.len() - 1));
+                        mean_keypoints(&track[low..=high])
+                    }
+                };
+                let side = self.input.demo.hands[hand].side;
+                let fitted = self.fitter(hand).fit(
+                    &mut self.solver(hand)?,
+                    &keypoints,
+                    side,
+                    self.human_retreat(hand),
+                    self.config.hypotheses.opening,
+                );
+                if let Some((grasp, open)) = fitted {
+                    grasps.push(grasp);
+                    open_joints.push(open);
+                }
+            }
+            if grasps.len() == tracks.len() {
+                hypotheses.push(Hypothesis { grasps, open_joints, name, changed: false });
+            }
+        }
+        Ok(hypotheses)
+    }
+
+    /// Grasps about the object's centre, from the first human one, at several yaws and tilts.
+    fn centred_hypotheses(&self, human: &[Hypothesis]) -> Result<Vec<Hypothesis>, RefineError> {
+        let Some(first) = human.first() else { return Ok(Vec::new()) };
+        let mut hypotheses = Vec::new();
+        for (yaw_deg, tilt_deg) in
+            [(0.0f64, 0.0f64), (50.0, 0.0), (-50.0, 0.0), (0.0, 40.0), (0.0, -40.0)]
+        {
+            let mut grasps = Vec::new();
+            let mut open_joints = Vec::new();
+            for (hand, grasp) in first.grasps.iter().enumerate() {
+                let model = &self.input.models[hand];
+                let center = self.input.objects[grasp.object].mass.com;
+                let moved = self.fitter(hand).object_centred(
+                    &mut self.solver(hand)?,
+                    grasp,
+                    &model.middle(),
+                    &center,
+                    yaw_deg.to_radians(),
+                    tilt_deg.to_radians(),
+                );
+                if let Some((grasp, open)) = moved {
+                    grasps.push(grasp);
+                    open_joints.push(open);
+                }
+            }
+            if grasps.len() == first.grasps.len() {
+                hypotheses.push(Hypothesis {
+                    grasps,
+                    open_joints,
+                    name: format!("about the object's centre, yaw {yaw_deg}, tilt {tilt_deg} deg"),
+                    changed: true,
+                });
+            }
+        }
+        Ok(hypotheses)
+    }
+
+    /// Where each hand starts: at the retargeted pose of the first frame when the way from there to
+    /// the approach is free, else already at the approach.
+    fn starts(&self, trials: &Trials<'_>, hypothesis: &Hypothesis, theta: &[f64]) -> Vec<Pose> {
+        let beginning = self
+            .lift
+            .saturating_sub((self.config.phases.before_lift() / self.schedule.dt).round() as usize);
+        let mut starts: Vec<Pose> =
+            self.input.motion.hands.iter().map(|hand| hand.world_from_root[0]).collect();
+        let mut world = World::new(self.scene);
+        for hand in 0..starts.len() {
+            let plan = self.plan(hypothesis, starts.clone());
+            let near = plan.world_from_root(hand, plan.of_hand(hand, theta), beginning);
+            let free = (0..=10).all(|k| {
+                let probe = self.plan(hypothesis, starts.clone());
+                let step = beginning * k / 10;
+                let qpos = probe.qpos_at(theta, step, &hypothesis.open_joints);
+                trials.penetration(&mut world, &qpos) < 1e-3
+            });
+            if !free {
+                starts[hand] = near;
+            }
+        }
+        starts
+    }
+
+    /// Screens hypotheses, continues with the best few, and plays the whole path with each until
+    /// one is good.
+    fn search_all(
+        &self,
+        trials: &mut Trials<'_>,
+        hypotheses: &[Hypothesis],
+        status: &str,
+        stream: u64,
+    ) -> Result<Option<Candidate>, RefineError> {
+        const SCREEN: CemConfig = CemConfig {
+            trials: 32,
+            iterations: 2,
+            elite: 0.15,
+            good_position: GOOD.0,
+            good_rotation: GOOD.1,
+        };
+        const DEEPEN: CemConfig = CemConfig { trials: 64, iterations: 11, elite: 0.12, ..SCREEN };
+        const WHOLE: CemConfig = CemConfig { trials: 40, iterations: 4, elite: 0.15, ..SCREEN };
+        const CONTINUED: usize = 3;
+        let dt = self.schedule.dt;
+        let from = self
+            .lift
+            .saturating_sub((self.config.phases.before_lift() / dt).round() as usize);
+        let path_end = self.schedule.put_step.unwrap_or(self.schedule.steps);
+        let lifted = ((0.9 / dt) as usize).max((path_end.saturating_sub(self.lift)) * 35 / 100);
+        let to = (self.lift + lifted).min(self.schedule.steps);
+        let mut screened: Vec<(usize, Search)> = Vec::new();
+        for (index, hypothesis) in hypotheses.iter().enumerate() {
+            let plan = self.plan(hypothesis, self.no_starts());
+            let mut search = Search::new(&plan);
+            search.run(
+                trials,
+                &plan,
+                &SCREEN,
+                (from, to),
+                &hypothesis.open_joints,
+                self.stream(stream, index, 0),
+                &format!("{status}: {}", hypothesis.name),
+            )?;
+            screened.push((index, search));
+        }
+        let cost = |search: &Search| search.outcome.map_or(f64::INFINITY, |o| o.cost);
+        screened.sort_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1)));
+        let mut best: Option<Candidate> = None;
+        for (index, mut search) in screened.into_iter().take(CONTINUED) {
+            let hypothesis = &hypotheses[index];
+            let good = |s: &Search| s.outcome.is_some_and(|o| o.within(GOOD.0, GOOD.1));
+            if !good(&search) {
+                let plan = self.plan(hypothesis, self.no_starts());
+                search.run(
+                    trials,
+                    &plan,
+                    &DEEPEN,
+                    (from, to),
+                    &hypothesis.open_joints,
+                    self.stream(stream, index, 1),
+                    &format!("{status}: {}", hypothesis.name),
+                )?;
+            }
+            let start = self.starts(trials, hypothesis, &search.best);
+            let plan = self.plan(hypothesis, start.clone());
+            let mut whole = search.around_best(&plan, 0.35);
+            whole.run(
+                trials,
+                &plan,
+                &WHOLE,
+                (0, self.schedule.steps),
+                &hypothesis.open_joints,
+                self.stream(stream, index, 2),
+                &format!("whole path: {}", hypothesis.name),
+            )?;
+            if let Some(outcome) = whole.outcome {
+                let candidate =
+                    Candidate { hypothesis: hypothesis.clone(), start, search: whole, outcome };
+                best = better(best, Some(candidate));
+            }
+            if best.as_ref().is_some_and(strict) || trials.sim_steps > self.config.step_budget {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Searches the release alone when the object is lost after it was put down.
+    fn search_release(
+        &self,
+        trials: &mut Trials<'_>,
+        best: &mut Candidate,
+    ) -> Result<(), RefineError> {
+        const RELEASE: CemConfig = CemConfig {
+            trials: 40,
+            iterations: 4,
+            elite: 0.15,
+            good_position: GOOD.0,
+            good_rotation: GOOD.1,
+        };
+        let Some(put) = self.schedule.put_step else { return Ok(()) };
+        if strict(best) || best.outcome.first_bad < put as f64 {
+            return Ok(());
+        }
+        let plan = self.plan(&best.hypothesis, best.start.clone());
+        let mut search = best.search.around_best(&plan, 0.1);
+        let mut at = 0;
+        for hand in 0..plan.grasps.len() {
+            at += plan.hand_parameters(hand);
+            search.sigma[at - plan::RELEASE_PARAMETERS..at].fill(0.04);
+        }
+        search.elites.clear();
+        search.run(
+            trials,
+            &plan,
+            &RELEASE,
+            (0, self.schedule.steps),
+            &best.hypothesis.open_joints,
+            self.stream(9, 0, 0),
+            "release",
+        )?;
+        if let Some(outcome) = search.outcome.filter(|o| o.cost < best.outcome.cost) {
+            best.outcome = outcome;
+            best.search = search;
+        }
+        Ok(())
+    }
+
+    /// Among the successful elites of the whole path, takes the one that fares best when the world
+    /// is not quite as planned.
+    fn choose_robust(
+        &self,
+        trials: &mut Trials<'_>,
+        best: &mut Candidate,
+    ) -> Result<(), RefineError> {
+        const CHOICE: usize = 6;
+        if !strict(best) {
+            return Ok(());
+        }
+        let mut choice = vec![(best.search.best.clone(), best.outcome)];
+        for elite in &best.search.elites {
+            if success(&elite.1) && choice.iter().all(|(theta, _)| *theta != elite.0) {
+                choice.push(elite.clone());
+            }
+        }
+        choice.truncate(CHOICE);
+        let plan = self.plan(&best.hypothesis, best.start.clone());
+        let thetas: Vec<Vec<f64>> = choice.iter().map(|(theta, _)| theta.clone()).collect();
+        let open = &best.hypothesis.open_joints;
+        let scores = trials.fragility(&plan, &thetas, self.schedule.steps, open)?;
+        let sturdiest = (0..scores.len()).min_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        if let Some(index) = sturdiest {
+            (best.search.best, best.outcome) = choice.swap_remove(index);
+        }
+        Ok(())
+    }
+
+    /// Receding-horizon repair; `None` when it does not help.
+    fn repair(
+        &self,
+        trials: &mut Trials<'_>,
+        qpos0: &[f64],
+        ctrl: &[f64],
+        before: Outcome,
+    ) -> Result<Option<Vec<f64>>, RefineError> {
+        let nu = self.scene.model.ffi().nu as usize;
+        let mut world = World::new(self.scene);
+        world.reset(qpos0);
+        for row in ctrl.chunks_exact(nu).take(self.lift) {
+            world.step(row);
+        }
+        let object_from_world = self.scene.world_from_object(0, world.qpos()).inverse();
+        let tips_in_object: Vec<Vec<Point3<f64>>> = self
+            .input
+            .hands
+            .iter()
+            .enumerate()
+            .map(|(index, hand)| {
+                let root = self.scene.world_from_root(index, world.qpos());
+                let bodies = hand.tree.forward(&self.scene.joints(index, world.qpos()));
+                tips(hand)
+                    .iter()
+                    .map(|tip| object_from_world * (root * (bodies[tip.body] * tip.point)))
+                    .collect()
+            })
+            .collect();
+        let target = repair::Target {
+            reference: &self.schedule.reference,
+            tips_in_object: Some(&tips_in_object),
+            holding: (self.lift, self.schedule.put_step.unwrap_or(self.schedule.steps)),
+        };
+        let from = self
+            .lift
+            .saturating_sub((self.config.phases.before_lift() / self.schedule.dt).round() as usize);
+        let mut best: Option<Vec<f64>> = None;
+        let mut best_outcome = before;
+        let mut base = ctrl.to_vec();
+        for round in 0..2 {
+            let seed = self.stream(17, round, 0);
+            let improved =
+                repair::repair(trials, &target, qpos0, &base, from, &self.config.repair, seed)?;
+            let outcome = self.replayed(qpos0, &improved);
+            if outcome.0 > best_outcome.good
+                || (outcome.0 == best_outcome.good && outcome.1 < best_outcome.max_position)
+            {
+                best_outcome.good = outcome.0;
+                best_outcome.max_position = outcome.1;
+                best = Some(improved.clone());
+                base = improved;
+            }
+            if best_outcome.good >= 1.0 {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Fraction of good states and largest position error of controls played from the start.
+    fn replayed(&self, qpos0: &[f64], ctrl: &[f64]) -> (f64, f64) {
+        let rollout =
+            replay(self.scene, &self.scene.model, self.input.hands, qpos0, ctrl, self.config.seed);
+        let (mut good, mut worst) = (0usize, 0.0f64);
+        for (state, _) in rollout.qpos.iter().enumerate() {
+            let mut within = true;
+            for (object, reference) in rollout.objects.iter().zip(&self.schedule.reference) {
+                let real = &object.world_from_object[state];
+                let position = pose::distance_between(real, &reference[state]);
+                let rotation = pose::angle_between(real, &reference[state]);
+                worst = worst.max(position);
+                within &= position < 0.03 && rotation < 0.5;
+            }
+            good += usize::from(within);
+        }
+        (good as f64 / rollout.qpos.len() as f64, worst)
+    }
+
+    fn no_starts(&self) -> Vec<Pose> {
+        self.input.motion.hands.iter().map(|hand| hand.world_from_root[0]).collect()
+    }
+
+    /// A seed of its own for every search.
+    fn stream(&self, stream: u64, index: usize, part: u64) -> u64 {
+        let mixed = self.config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ stream.wrapping_mul(0xD1B5_4A32_D192_ED03)
+            ^ (index as u64).wrapping_mul(0xA24B_AED4_963E_E407)
+            ^ part.wrapping_mul(0x9FB2_1C65_1E98_DF25);
+        mixed ^ (mixed >> 29)
+    }
+}
+
+fn strict(candidate: &Candidate) -> bool {
+    success(&candidate.outcome)
+}
+
+fn success(outcome: &Outcome) -> bool {
+    outcome.within(STRICT.0, STRICT.1)
+        && outcome.penetration.max(outcome.self_penetration) < DEEPEST
+}
+
+/// The candidate with more good steps, then the lower cost; a strict success beats all.
+fn better(a: Option<Candidate>, b: Option<Candidate>) -> Option<Candidate> {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            let key = |c: &Candidate| (strict(c), c.outcome.good, -c.outcome.cost);
+            let (ka, kb) = (key(&a), key(&b));
+            let second = kb.0 & !ka.0 || (kb.0 == ka.0 && (kb.1, kb.2) > (ka.1, ka.2));
+            Some(if second { b } else { a })
+        }
+        (a, b) => a.or(b),
+    }
+}
