@@ -10,26 +10,49 @@ pub fn gaussian(values: &[Option<Vector3<f64>>], sigma: f64) -> Vec<Vector3<f64>
         return Vec::new();
     }
     let sigma = sigma.max(1e-9);
+    let nearest = distance_to_observation(values);
     (0..values.len())
         .map(|t| {
-            // The kernel is shifted by the nearest observation so that weights cannot all
-            // underflow in a long gap.
-            let gap = |s: usize| (s as f64 - t as f64).powi(2);
-            let nearest = (0..values.len())
-                .filter(|&s| values[s].is_some())
-                .map(gap)
-                .fold(f64::INFINITY, f64::min);
+            // Weights are relative to that of the nearest observation, so that they cannot all
+            // underflow in a long gap; those beyond six sigma are below 1e-7.
+            let least = (nearest[t] as f64).powi(2);
+            let reach = nearest[t] + (6.0 * sigma).ceil() as usize;
             let mut sum = Vector3::zeros();
             let mut total = 0.0;
-            for (s, value) in values.iter().enumerate() {
-                let Some(value) = value else { continue };
-                let weight = (-(gap(s) - nearest) / (2.0 * sigma * sigma)).exp();
+            for s in t.saturating_sub(reach)..values.len().min(t.saturating_add(reach) + 1) {
+                let Some(value) = values[s] else { continue };
+                let gap = s.abs_diff(t) as f64;
+                let weight = (-(gap * gap - least) / (2.0 * sigma * sigma)).exp();
                 sum += value * weight;
                 total += weight;
             }
             sum / total
         })
         .collect()
+}
+
+/// Frames to the nearest observation, for each frame.
+fn distance_to_observation(values: &[Option<Vector3<f64>>]) -> Vec<usize> {
+    let mut distance = vec![usize::MAX; values.len()];
+    let mut since = usize::MAX;
+    for (t, value) in values.iter().enumerate() {
+        since = if value.is_some() {
+            0
+        } else {
+            since.saturating_add(1)
+        };
+        distance[t] = since;
+    }
+    let mut until = usize::MAX;
+    for (t, value) in values.iter().enumerate().rev() {
+        until = if value.is_some() {
+            0
+        } else {
+            until.saturating_add(1)
+        };
+        distance[t] = distance[t].min(until);
+    }
+    distance
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use dextra_core::Side;
 use dextra_core::hand::{BodyPoint, HandMap, KeypointLink};
 use dextra_core::kinematics::{Body, Coupling, Joint, KinematicTree};
 use nalgebra::{Unit, Vector3};
