@@ -2,6 +2,7 @@
 //! merged; `cargo xtask tidy` runs only the checks of the project's own rules.
 
 mod ci;
+mod results;
 mod tidy;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask ci [--skip STEP]... [--only STEP]...
        cargo xtask tidy
+       cargo xtask results transfer [--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--film]
 
 Steps of ci, in order: fmt, clippy, doc, tidy, test";
 
@@ -32,6 +34,9 @@ fn run(args: &[String]) -> Result<bool> {
     match args.first().map(String::as_str) {
         Some("ci") => ci::run(&root, &ci::Selection::parse(&args[1..])?),
         Some("tidy") if args.len() == 1 => tidy::run(&root),
+        Some("results") if args.get(1).is_some_and(|what| what == "transfer") => {
+            results::run(&root, &results::Options::parse(&args[2..])?)
+        }
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(true)

@@ -6,6 +6,7 @@ use crate::error::Error;
 use dextra_core::rollout::{Reference, Rollout};
 use dextra_core::{Demonstration, Motion, Pose, pose};
 use dextra_data::NpzWriter;
+use dextra_motion::refine::trials::Quarantined;
 use dextra_sim::scene::Scene;
 use std::path::Path;
 
@@ -158,5 +159,19 @@ pub fn write_mjcf(
         .string("mujoco_version", dextra_sim::probe::loaded_mujoco_version())
         .map_err(stage())?;
     provenance(&mut writer, demo)?;
+    writer.finish().map_err(stage())
+}
+
+/// Writes `quarantine.npz`: a trial of the search whose state left the real numbers, to be replayed in
+/// `mjcf/scene.xml` from a fresh reset.
+///
+/// # Errors
+/// [`Error::Stage`] with the file that could not be written.
+pub fn write_quarantine(path: &Path, trial: &Quarantined, nu: usize) -> Result<(), Error> {
+    let stage = || Error::stage(STAGE);
+    let mut writer = NpzWriter::create(path).map_err(stage())?;
+    writer.array_f64("qpos0", &[trial.qpos0.len()], &trial.qpos0).map_err(stage())?;
+    let steps = trial.ctrl.len() / nu.max(1);
+    writer.array_f64("ctrl", &[steps, nu], &trial.ctrl).map_err(stage())?;
     writer.finish().map_err(stage())
 }

@@ -5,15 +5,17 @@ use crate::film::{
 };
 use dextra_motion::refine::Refined;
 use dextra_sim::object::ObjectModel;
-use dextra_sim::render::{Renderer, Visual, film_model};
+use dextra_sim::render::{Quality, Renderer, Visual, film_model};
 use std::path::Path;
 
 /// Pictures of the film strip, and how many stand in a row.
 const STRIP: (usize, usize) = (8, 2);
 /// Pictures per second of the animation, and most of them.
 const ANIMATION: (f64, usize) = (12.0, 120);
-/// Size of one half of a picture, pixels.
-const SIZE_PX: (u32, u32) = (400, 300);
+/// Size of one half of a still, pixels.
+const STILL_PX: (u32, u32) = (400, 300);
+/// Size of one half of a picture of the animation, pixels.
+const MOVING_PX: (u32, u32) = (320, 240);
 
 /// Writes `strip.png` and `film.gif` into `out`.
 ///
@@ -27,7 +29,6 @@ pub fn write(out: &Path, refined: &Refined, objects: &[ObjectModel]) -> Result<(
         .map(|(body, object)| Visual { body, mesh: &object.mesh })
         .collect();
     let model = film_model(&refined.scene.xml, &refined.scene.files, &visuals)?;
-    let mut renderer = Renderer::new(&model, SIZE_PX.0, SIZE_PX.1)?;
     let recording = Recording {
         object_bodies: &bodies,
         reference: &refined.reference,
@@ -35,9 +36,12 @@ pub fn write(out: &Path, refined: &Refined, objects: &[ObjectModel]) -> Result<(
         dt: refined.rollout.dt,
     };
     let config = FilmConfig::default();
+    let mut renderer = Renderer::new(&model, STILL_PX.0, STILL_PX.1)?;
     let stills = film(&mut renderer, &recording, &even_shots(&recording, STRIP.0), &config)?;
     film_strip(&stills, STRIP.1, &out.join("strip.png"))?;
     let (shots, fps) = real_time_shots(&recording, ANIMATION.0, ANIMATION.1);
+    drop(renderer);
+    let mut renderer = Renderer::with_quality(&model, MOVING_PX.0, MOVING_PX.1, Quality::Draft)?;
     let frames = film(&mut renderer, &recording, &shots, &config)?;
     animation(&frames, fps, &out.join("film.gif"))
 }

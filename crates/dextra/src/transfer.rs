@@ -92,6 +92,9 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let judged = judge(request, &refined, &demo, reporter)?;
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, &demo)?;
     outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo)?;
+    if let Some(trial) = &refined.quarantined {
+        outputs::write_quarantine(&out.join("quarantine.npz"), trial, refined.rollout.nu)?;
+    }
     if request.film {
         reporter.stage("pictures", None);
         if let Err(error) = pictures::write(out, &refined, &objects) {
