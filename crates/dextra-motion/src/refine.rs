@@ -280,3 +280,6 @@ fn placement<'a>(
     }
 }
 
+
+#[cfg(test)]
+mod tests;

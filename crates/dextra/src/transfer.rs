@@ -16,10 +16,9 @@ use dextra_core::{Demonstration, HandMotion, Motion, Side};
 use dextra_motion::evaluate::{Played, RobustnessConfig, at_half_step, robustness};
 use dextra_motion::refine::journal::Observer;
 use dextra_motion::refine::{RefineConfig, RefineError, RefineInput, Refined, refine};
-use dextra_motion::retarget::{ObjectInput, RetargetConfig, RetargetHand, SurfaceQuery, retarget};
+use dextra_motion::retarget::{ObjectInput, RetargetConfig, RetargetHand, retarget};
 use dextra_sim::hand::Hand;
-use dextra_sim::object::{DecomposeConfig, ObjectModel, Surface};
-use nalgebra::{Point3, Vector3};
+use dextra_sim::object::{DecomposeConfig, ObjectModel};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -57,6 +56,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let models = hands.iter().map(solver_hand).collect::<Result<Vec<_>, _>>()?;
     let motion = retargeted(&demo, &objects, &models)?;
     let out = &request.out;
+    outputs::clear(out)?;
     outputs::write_motion(&out.join("motion.npz"), &motion, &demo)?;
 
     reporter.stage("refine", None);
@@ -187,27 +187,19 @@ fn solver_hand(hand: &Hand) -> Result<RetargetHand, Error> {
     RetargetHand::new(hand.tree.clone(), hand.map.clone(), skin).map_err(Error::stage("retarget"))
 }
 
-/// The surface of an object as the retargeter asks for it.
-struct Skin<'a>(&'a Surface);
-
-impl SurfaceQuery for Skin<'_> {
-    fn closest(&self, point: &Point3<f64>) -> (Point3<f64>, Vector3<f64>, f64) {
-        let found = self.0.closest(point);
-        (found.point, found.normal, found.distance)
-    }
-}
-
 fn retargeted(
     demo: &Demonstration,
     objects: &[ObjectModel],
     models: &[RetargetHand],
 ) -> Result<Motion, Error> {
-    let skins: Vec<Skin<'_>> = objects.iter().map(|o| Skin(&o.surface)).collect();
     let inputs: Vec<ObjectInput<'_>> = demo
         .objects
         .iter()
-        .zip(&skins)
-        .map(|(track, skin)| ObjectInput { surface: skin, world_from_object: &track.world_from_object })
+        .zip(objects)
+        .map(|(track, object)| ObjectInput {
+            surface: &object.surface,
+            world_from_object: &track.world_from_object,
+        })
         .collect();
     let hands = demo
         .hands

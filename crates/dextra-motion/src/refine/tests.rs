@@ -1,0 +1,236 @@
+use super::hypothesis::{mean_keypoints, median_keypoints};
+use super::journal::{Journal, NoJournal, Observer, Unobserved};
+use super::plan::{Grasp, PhaseConfig, Plan, min_jerk};
+use super::timeline::timeline;
+use super::*;
+use crate::retarget::{ObjectInput, RetargetConfig, retarget};
+use crate::synth::{NoiseConfig, SynthClip, synth};
+use dextra_core::Side;
+use dextra_sim::object::DecomposeConfig;
+use nalgebra::{UnitQuaternion, Vector3};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A clean cube clip for the Allegro hand.
+struct Fixture {
+    demo: Demonstration,
+    hand: Hand,
+    models: Vec<RetargetHand>,
+    objects: Vec<ObjectModel>,
+    motion: Motion,
+}
+
+fn fixture() -> Fixture {
+    let demo = synth(SynthClip::Cube, 0, &NoiseConfig::none());
+    let hand = Hand::builtin("allegro", Side::Right).unwrap();
+    let model = RetargetHand::new(hand.tree.clone(), hand.map.clone(), |_| 0.009).unwrap();
+    let track = &demo.objects[0];
+    let object = ObjectModel::build(
+        "cube",
+        track.mesh.clone(),
+        track.mass,
+        &DecomposeConfig::default(),
+        None,
+    )
+    .unwrap();
+    let inputs =
+        [ObjectInput { surface: &object.surface, world_from_object: &track.world_from_object }];
+    let config = RetargetConfig::default();
+    let hands = vec![retarget(&demo.hands[0], demo.fps, &inputs, &model, &config).unwrap()];
+    let motion = Motion { fps: demo.fps, hands };
+    Fixture { demo, hand, models: vec![model], objects: vec![object], motion }
+}
+
+fn run(
+    fixture: &Fixture,
+    config: &RefineConfig,
+    journal: &mut dyn Journal,
+    observer: &dyn Observer,
+) -> Result<Refined, RefineError> {
+    let hands = [&fixture.hand];
+    let input = RefineInput {
+        demo: &fixture.demo,
+        hands: &hands,
+        models: &fixture.models,
+        objects: &fixture.objects,
+        motion: &fixture.motion,
+    };
+    refine(&input, config, journal, observer)
+}
+
+/// A journal in memory that can be handed to a second run.
+#[derive(Default)]
+struct Memory(Vec<Vec<f64>>);
+
+impl Journal for Memory {
+    fn recall(&mut self, index: usize) -> Option<Vec<f64>> {
+        self.0.get(index).cloned()
+    }
+
+    fn remember(&mut self, index: usize, answer: &[f64]) {
+        assert_eq!(index, self.0.len());
+        self.0.push(answer.to_vec());
+    }
+}
+
+/// Asks to stop after a number of answers.
+struct Impatient(AtomicUsize);
+
+impl Observer for Impatient {
+    fn progress(&self, _sim_steps: u64, _status: &str) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+#[test]
+fn a_clean_cube_is_carried_within_the_strict_limits_and_threads_do_not_matter() {
+    let fixture = fixture();
+    let one = RefineConfig { threads: 1, ..RefineConfig::default() };
+    let two = RefineConfig { threads: 2, ..RefineConfig::default() };
+    let a = run(&fixture, &one, &mut NoJournal, &Unobserved).unwrap();
+    let b = run(&fixture, &two, &mut NoJournal, &Unobserved).unwrap();
+    assert!(a.rollout == b.rollout, "same bits for any thread count");
+    assert_eq!(a.sim_steps, b.sim_steps);
+    let limits = dextra_core::rollout::Limits::default();
+    assert!(a.rollout.clone().accept(&a.reference, &limits).is_ok());
+    assert!(!a.grasp_changed);
+}
+
+#[test]
+fn an_interrupted_search_resumes_to_the_same_bits() {
+    let fixture = fixture();
+    let config = RefineConfig { seed: 5, ..RefineConfig::default() };
+    let whole = run(&fixture, &config, &mut NoJournal, &Unobserved).unwrap();
+    let mut memory = Memory::default();
+    let stopped = run(&fixture, &config, &mut memory, &Impatient(AtomicUsize::new(6)));
+    assert!(matches!(stopped, Err(RefineError::Interrupted)));
+    assert_eq!(memory.0.len(), 6);
+    let resumed = run(&fixture, &config, &mut memory, &Unobserved).unwrap();
+    assert!(whole.rollout == resumed.rollout);
+    assert_eq!(whole.sim_steps, resumed.sim_steps, "recalled trials count too");
+}
+
+#[test]
+fn a_timeline_leaves_time_before_the_lift_and_after_the_put_down() {
+    let demo = synth(SynthClip::Cube, 0, &NoiseConfig::none());
+    let phases = PhaseConfig::default();
+    let dt = 0.01;
+    let late = timeline(&demo, &phases, dt);
+    let (lift, put) = (late.lift_step.unwrap(), late.put_step.unwrap());
+    assert!(lift as f64 * dt >= phases.before_lift() + 0.6 - dt);
+    assert!((late.steps - put) as f64 * dt >= phases.after_put() - dt);
+    // The same clip cut to begin at the lift must be given the time it lacks.
+    let first = late.moving.unwrap().lift;
+    let mut cut = demo.clone();
+    cut.hands[0].keypoints_in_world.drain(..first);
+    cut.objects[0].world_from_object.drain(..first);
+    let early = timeline(&cut, &phases, dt);
+    assert!(early.lead_in > 0.5, "{}", early.lead_in);
+    let lifted = early.lift_step.unwrap() as f64 * dt;
+    assert!((lifted - (phases.before_lift() + 0.6)).abs() <= dt, "{lifted}");
+    let planned = early.judged.frames.iter().take_while(|f| !f.is_demonstrated()).count();
+    assert_eq!(planned, (early.lead_in * demo.fps).floor() as usize);
+    assert_eq!(early.judged.frames.len() - planned, cut.frames() + (early.tail * demo.fps) as usize);
+    for frame in &early.judged.frames {
+        let step = early.reference[0][frame.step];
+        assert!(pose::distance_between(&step, &frame.world_from_object[0]) < 0.01);
+    }
+}
+
+#[test]
+fn the_wrist_carries_the_object_without_slip_and_leaves_along_the_retreat() {
+    let fixture = fixture();
+    let refined = run(&fixture, &RefineConfig::default(), &mut NoJournal, &Unobserved).unwrap();
+    let schedule = &refined.timeline;
+    let rest = [schedule.reference[0][0]];
+    let grasp = Grasp {
+        object: 0,
+        object_from_root: Pose::from_parts(
+            Vector3::new(0.0, 0.05, 0.12).into(),
+            UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
+        ),
+        finger_center_in_root: Point3::new(0.0, 0.0, 0.1),
+        open: vec![0.0; 16],
+        touch: vec![0.4; 16],
+        squeezed: vec![0.9; 16],
+        retreat: Vector3::z(),
+    };
+    let plan = Plan {
+        scene: &refined.scene,
+        grasps: vec![grasp.clone()],
+        reference: &schedule.reference,
+        rest: &rest,
+        lift_step: schedule.lift_step.unwrap(),
+        put_step: schedule.put_step,
+        start: vec![rest[0] * grasp.object_from_root],
+        phases: PhaseConfig::default(),
+    };
+    let theta = vec![0.0; plan.parameters()];
+    let put = plan.put_step.unwrap();
+    for step in (plan.lift_step + 60..put).step_by(25) {
+        let root = plan.world_from_root(0, &theta, step);
+        let expected = schedule.reference[0][step] * grasp.object_from_root;
+        assert!(pose::distance_between(&root, &expected) < 1e-12, "step {step}");
+        assert!(pose::angle_between(&root, &expected) < 1e-7, "step {step}");
+        // 0.6 of the way from touching to squeezed.
+        assert!(plan.fingers(0, &theta, step).iter().all(|c| (c - 0.7).abs() < 1e-12));
+    }
+    let end = plan.world_from_root(0, &theta, schedule.steps);
+    let left = schedule.reference[0][put] * grasp.object_from_root;
+    let moved = end.translation.vector - left.translation.vector;
+    assert!((moved - Vector3::z() * 0.10).norm() < 1e-9);
+    assert!(plan.fingers(0, &theta, schedule.steps).iter().all(|c| c.abs() < 1e-12));
+    // The wrist's path has no jumps: at most 1 m/s anywhere.
+    let mut last = plan.world_from_root(0, &theta, 0);
+    for step in 1..=schedule.steps {
+        let now = plan.world_from_root(0, &theta, step);
+        assert!(pose::distance_between(&now, &last) < 0.01, "step {step}");
+        last = now;
+    }
+}
+
+#[test]
+fn controls_lead_a_moving_wrist_by_the_lag_of_its_servo() {
+    let fixture = fixture();
+    let refined = run(&fixture, &RefineConfig::default(), &mut NoJournal, &Unobserved).unwrap();
+    // In the accepted replay the wrist must be where the plan had it, although a servo without
+    // feed-forward lags by kv / kp = 40 ms: 8 mm at 0.2 m/s.
+    let hand = &refined.scene.hands[0];
+    let (mut error, mut lag) = (0.0f64, 0.0f64);
+    for step in refined.timeline.lift_step.unwrap()..refined.timeline.put_step.unwrap() {
+        let q = |state: usize| {
+            let qpos = &refined.rollout.qpos[state];
+            Vector3::new(qpos[hand.wrist_qpos[0]], qpos[hand.wrist_qpos[1]], qpos[hand.wrist_qpos[2]])
+        };
+        let row = &refined.rollout.ctrl[step * refined.rollout.nu..];
+        let command = Vector3::new(
+            row[hand.wrist_ctrl[0]],
+            row[hand.wrist_ctrl[1]],
+            row[hand.wrist_ctrl[2]],
+        );
+        let velocity = (q(step + 1) - q(step)) / refined.timeline.dt;
+        error = error.max((command - velocity * 0.04 - q(step)).norm());
+        lag = lag.max((velocity * 0.04).norm());
+    }
+    assert!(lag > 0.006, "the clip is fast enough to tell: {lag}");
+    assert!(error < 0.005, "{error}");
+}
+
+#[test]
+fn keypoint_means_and_medians_are_taken_per_coordinate() {
+    let frame = |x: f64| [Point3::new(x, 2.0 * x, -x); 21];
+    let track = [frame(0.0), frame(1.0), frame(8.0)];
+    assert_eq!(mean_keypoints(&track)[7], Point3::new(3.0, 6.0, -3.0));
+    assert_eq!(median_keypoints(&track)[20], Point3::new(1.0, 2.0, -1.0));
+}
+
+#[test]
+fn minimum_jerk_starts_and_ends_at_rest() {
+    assert_eq!((min_jerk(-1.0), min_jerk(0.0), min_jerk(1.0), min_jerk(2.0)), (0.0, 0.0, 1.0, 1.0));
+    assert!((min_jerk(0.5) - 0.5).abs() < 1e-12);
+    let h = 1e-4;
+    assert!(min_jerk(h) / h < 1e-6 && (1.0 - min_jerk(1.0 - h)) / h < 1e-6);
+}
