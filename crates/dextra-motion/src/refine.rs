@@ -81,7 +81,7 @@ impl Default for RefineConfig {
             seed: 0,
             threads: 0,
             timestep: 0.01,
-            step_budget: 1_500_000,
+            step_budget: 1_000_000,
             phases: PhaseConfig::default(),
             hypotheses: HypothesisConfig::default(),
             repair: repair::RepairConfig::default(),

@@ -123,8 +123,9 @@ impl Fitter<'_> {
         opening: f64,
     ) -> Option<(Grasp, Vec<f64>)> {
         let squeezed = self.opposed(solver, &world_from_root, &touch, self.config.closing);
-        let open = self.opposed(solver, &world_from_root, &touch, -opening);
         let mut world = World::new(self.scene);
+        let open = self.opposed(solver, &world_from_root, &touch, -opening);
+        let open = self.untangled(&mut world, open);
         let world_from_root = self.pushed_out(&mut world, world_from_root, &open);
         let retreat = self.retreat(&mut world, &world_from_root, &open, approach);
         let bodies = self.hand.tree.forward(&touch);
@@ -223,6 +224,25 @@ impl Fitter<'_> {
             ..FrameTargets::default()
         };
         solver.solve(&targets, (world_from_root, touch), 40).joints
+    }
+
+    /// The posture nearest to `joints` on the way to the neutral hand in which the hand is not inside
+    /// itself. Robot fingers are thicker than human ones, so fitted fingers may overlap.
+    fn untangled(&self, world: &mut World<'_>, joints: Vec<f64>) -> Vec<f64> {
+        const ALLOWED: f64 = 5e-4;
+        let neutral = self.hand.neutral();
+        let aside = Pose::translation(0.0, 0.0, 100.0);
+        let blend = |t: f64| -> Vec<f64> {
+            joints.iter().zip(&neutral).map(|(q, n)| q + t * (n - q)).collect()
+        };
+        (0..=20)
+            .map(|k| blend(f64::from(k) / 20.0))
+            .find(|posture| {
+                world.reset(&self.qpos(&aside, posture));
+                world.forward();
+                world.self_penetration() < ALLOWED
+            })
+            .unwrap_or(joints)
     }
 
     fn qpos(&self, world_from_root: &Pose, joints: &[f64]) -> Vec<f64> {

@@ -26,12 +26,11 @@ pub(super) struct Found {
     pub quarantined: Option<Quarantined>,
 }
 
-/// Margin kept from the limits by the search: a trial is good below these.
-const GOOD: (f64, f64) = (0.02, 20.0 * std::f64::consts::PI / 180.0);
-/// Strict success of the whole path.
-const STRICT: (f64, f64) = (0.0285, 0.48);
-/// Deepest penetration of a success while holding, metres.
-const DEEPEST: f64 = 0.008;
+/// Margin kept from the limits by the search: a trial is good below these position (m) and rotation
+/// (rad) errors and this penetration (m).
+const GOOD: (f64, f64, f64) = (0.02, 20.0 * std::f64::consts::PI / 180.0, 0.005);
+/// Strict success of the whole path, likewise.
+const STRICT: (f64, f64, f64) = (0.0285, 0.48, 0.008);
 
 /// Plays the retargeted motion without planning anything.
 pub(super) fn follow_motion(
@@ -371,10 +370,13 @@ impl Job<'_> {
             elite: 0.15,
             good_position: GOOD.0,
             good_rotation: GOOD.1,
+            good_depth: GOOD.2,
         };
         const DEEPEN: CemConfig = CemConfig { trials: 64, iterations: 11, elite: 0.12, ..SCREEN };
         const WHOLE: CemConfig = CemConfig { trials: 40, iterations: 4, elite: 0.15, ..SCREEN };
         const CONTINUED: usize = 3;
+        /// Fraction of good steps from which the whole path is searched for longer.
+        const NEAR_MISS: f64 = 0.8;
         let dt = self.schedule.dt;
         let from = self
             .lift
@@ -402,7 +404,7 @@ impl Job<'_> {
         let mut best: Option<Candidate> = None;
         for (index, mut search) in screened.into_iter().take(CONTINUED) {
             let hypothesis = &hypotheses[index];
-            let good = |s: &Search| s.outcome.is_some_and(|o| o.within(GOOD.0, GOOD.1));
+            let good = |s: &Search| s.outcome.is_some_and(|o| o.within(GOOD.0, GOOD.1, GOOD.2));
             if !good(&search) {
                 let plan = self.plan(hypothesis, self.no_starts());
                 search.run(
@@ -418,15 +420,21 @@ impl Job<'_> {
             let start = self.starts(trials, hypothesis, &search.best);
             let plan = self.plan(hypothesis, start.clone());
             let mut whole = search.around_best(&plan, 0.35);
-            whole.run(
-                trials,
-                &plan,
-                &WHOLE,
-                (0, self.schedule.steps),
-                &hypothesis.open_joints,
-                self.stream(stream, index, 2),
-                &format!("whole path: {}", hypothesis.name),
-            )?;
+            // A near miss is worth more than the next hypothesis.
+            for part in 2..5 {
+                whole.run(
+                    trials,
+                    &plan,
+                    &WHOLE,
+                    (0, self.schedule.steps),
+                    &hypothesis.open_joints,
+                    self.stream(stream, index, part),
+                    &format!("whole path: {}", hypothesis.name),
+                )?;
+                if whole.outcome.is_none_or(|o| o.good < NEAR_MISS || success(&o)) {
+                    break;
+                }
+            }
             if let Some(outcome) = whole.outcome {
                 let candidate =
                     Candidate { hypothesis: hypothesis.clone(), start, search: whole, outcome };
@@ -451,6 +459,7 @@ impl Job<'_> {
             elite: 0.15,
             good_position: GOOD.0,
             good_rotation: GOOD.1,
+            good_depth: GOOD.2,
         };
         let Some(put) = self.schedule.put_step else { return Ok(()) };
         if strict(best) || best.outcome.first_bad < put as f64 {
@@ -607,8 +616,7 @@ fn strict(candidate: &Candidate) -> bool {
 }
 
 fn success(outcome: &Outcome) -> bool {
-    outcome.within(STRICT.0, STRICT.1)
-        && outcome.penetration.max(outcome.self_penetration) < DEEPEST
+    outcome.within(STRICT.0, STRICT.1, STRICT.2)
 }
 
 /// The candidate with more good steps, then the lower cost; a strict success beats all.

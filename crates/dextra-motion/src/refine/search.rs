@@ -18,8 +18,10 @@ pub struct CemConfig {
     pub elite: f64,
     /// Stops when the best trial stays below this position error, metres, ...
     pub good_position: f64,
-    /// ... and this rotation error, radians.
+    /// this rotation error, radians, ...
     pub good_rotation: f64,
+    /// ... and this penetration while holding, metres.
+    pub good_depth: f64,
 }
 
 /// A distribution over parameters and the best found so far.
@@ -128,10 +130,8 @@ impl Search {
                 self.mean[d] = mean;
                 self.sigma[d] = (0.7 * variance.sqrt() + 0.3 * self.sigma[d]).max(floor[d]);
             }
-            let done = self
-                .outcome
-                .is_some_and(|o| o.within(config.good_position, config.good_rotation));
-            if done {
+            let good = (config.good_position, config.good_rotation, config.good_depth);
+            if self.outcome.is_some_and(|o| o.within(good.0, good.1, good.2)) {
                 break;
             }
         }

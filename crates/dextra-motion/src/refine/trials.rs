@@ -72,9 +72,12 @@ impl Outcome {
         }
     }
 
-    /// True when the object stayed within `position` metres and `rotation` radians throughout.
-    pub fn within(&self, position: f64, rotation: f64) -> bool {
-        self.max_position < position && self.max_rotation < rotation
+    /// True when the object stayed within `position` metres and `rotation` radians throughout and
+    /// nothing was deeper than `depth` metres in anything else while holding.
+    pub fn within(&self, position: f64, rotation: f64, depth: f64) -> bool {
+        self.max_position < position
+            && self.max_rotation < rotation
+            && self.penetration.max(self.self_penetration) < depth
     }
 }
 
@@ -89,7 +92,7 @@ pub struct CostConfig {
     pub tip_gap: f64,
     /// On the distance of the fingertips from the human's.
     pub style: f64,
-    /// On the penetration into objects and table beyond 2 mm while holding: hard squeezing.
+    /// On the penetration into objects and table beyond 1.5 mm while holding: hard squeezing.
     pub penetration: f64,
     /// On the penetration of the hand into itself beyond 1 mm while holding.
     pub self_penetration: f64,
@@ -103,8 +106,8 @@ impl Default for CostConfig {
             max_error: 0.3,
             open_penetration: 1.5,
             tip_gap: 0.5,
-            style: 0.05,
-            penetration: 1.5,
+            style: 0.1,
+            penetration: 3.0,
             self_penetration: 3.0,
             clip: 0.12,
         }
@@ -409,7 +412,7 @@ impl<'a> Trials<'a> {
             + self.cost.open_penetration * open_penetration
             + self.cost.tip_gap * tip_gap
             + self.cost.style * style
-            + self.cost.penetration * (penetration - 0.002).max(0.0)
+            + self.cost.penetration * (penetration - 0.0015).max(0.0)
             + self.cost.self_penetration * (self_penetration - 0.001).max(0.0);
         Outcome {
             cost,
