@@ -5,7 +5,10 @@
 //! (`mjSTATE_INTEGRATION`, solver warm start included), so results do not depend on which thread
 //! runs which world; a world whose warning counters rise (non-finite state) stops stepping; a fatal
 //! engine error ends that world only.
-#![expect(unsafe_code, reason = "hand-written bindings to the mjb_* functions of libmujoco")]
+#![expect(
+    unsafe_code,
+    reason = "hand-written bindings to the mjb_* functions of libmujoco"
+)]
 
 use mujoco_rs::mujoco_c::{mjModel, mjWarningStat};
 use mujoco_rs::prelude::MjModel;
@@ -99,6 +102,12 @@ pub enum BatchError {
         /// Worlds in the batch.
         worlds: usize,
     },
+    /// A world is named twice in one call; its state cannot advance in two ways at once.
+    #[error("world {world} is named twice in one rollout")]
+    Twice {
+        /// The index.
+        world: usize,
+    },
     /// The model has no such field, or it is not a field of doubles.
     #[error("the model field `{0}` cannot take per-world values")]
     Field(String),
@@ -129,16 +138,26 @@ unsafe impl Send for Batch {}
 
 impl Batch {
     /// A batch of `worlds` worlds in the default state of `model`, on `threads` threads
-    /// (0: one per logical processor).
+    /// (0: one per logical processor; never more than worlds).
     ///
     /// # Errors
     /// [`BatchError::Make`] when the engine refuses.
     pub fn new(model: &Arc<MjModel>, worlds: usize, threads: usize) -> Result<Self, BatchError> {
-        let config = RawConfig { nthread: threads as c_int, persistent: 0 };
+        crate::hand::route_engine_log();
+        let config = RawConfig {
+            nthread: threads as c_int,
+            persistent: 0,
+        };
         let mut message = [0 as c_char; 512];
         // SAFETY: the model outlives the call (the batch copies it); the buffer is 512 chars.
         let raw = unsafe {
-            mjb_makeBatch(model.ffi(), worlds as c_int, &config, message.as_mut_ptr(), 512)
+            mjb_makeBatch(
+                model.ffi(),
+                worlds as c_int,
+                &config,
+                message.as_mut_ptr(),
+                512,
+            )
         };
         let Some(raw) = NonNull::new(raw) else {
             // SAFETY: the buffer is zero-initialised, so it is NUL-terminated.
@@ -148,7 +167,12 @@ impl Batch {
         };
         // SAFETY: `raw` is a live batch.
         let state_size = unsafe { mjb_nstate(raw.as_ptr()) } as usize;
-        Ok(Self { raw, model: Arc::clone(model), worlds, state_size })
+        Ok(Self {
+            raw,
+            model: Arc::clone(model),
+            worlds,
+            state_size,
+        })
     }
 
     /// The shared model.
@@ -203,7 +227,10 @@ impl Batch {
     /// A wrong world or length.
     pub fn set_state(&mut self, world: usize, state: &[f64]) -> Result<(), BatchError> {
         if world >= self.worlds {
-            return Err(BatchError::World { world, worlds: self.worlds });
+            return Err(BatchError::World {
+                world,
+                worlds: self.worlds,
+            });
         }
         if state.len() != self.state_size {
             return Err(BatchError::Length {
@@ -229,11 +256,17 @@ impl Batch {
 
     /// Gives a model field of doubles (such as `geom_friction` or `body_mass`) one value set per
     /// world and returns the storage, `worlds x size`, row per world. Values stay until overwritten.
+    /// Fields that the compiler derives from others (such as `body_subtreemass` from `body_mass`)
+    /// keep the shared model's values.
     ///
     /// # Errors
     /// [`BatchError::Field`] when the field is unknown or not of doubles.
     pub fn per_world_field(&mut self, name: &str) -> Result<&mut [f64], BatchError> {
         let refused = || BatchError::Field(name.to_owned());
+        // The one field of 8-byte integers, which the engine does not tell from doubles.
+        if name == "tex_adr" {
+            return Err(refused());
+        }
         let c_name = CString::new(name).map_err(|_| refused())?;
         let (mut size, mut element) = (0, 0);
         // SAFETY: `raw` is live, the name is NUL-terminated, both out-pointers are valid.
@@ -243,12 +276,10 @@ impl Batch {
             return Err(refused());
         }
         // SAFETY: the engine documents `nsim x size` elements of 8 bytes behind this pointer.
-        Ok(unsafe {
-            std::slice::from_raw_parts_mut(storage.cast(), self.worlds * size as usize)
-        })
+        Ok(unsafe { std::slice::from_raw_parts_mut(storage.cast(), self.worlds * size as usize) })
     }
 
-    /// Steps the named worlds `steps` times under `ctrl` and returns the joint positions after
+    /// Steps the named worlds, in any order, `steps` times under `ctrl` and returns the joint positions after
     /// every step.
     ///
     /// * `ctrl`: `[worlds.len(), steps, nu]`
@@ -257,7 +288,7 @@ impl Batch {
     /// The worlds' states advance; [`Batch::fate`] says how each came out.
     ///
     /// # Errors
-    /// A wrong world or length.
+    /// A wrong or repeated world, a wrong length.
     pub fn rollout(
         &mut self,
         worlds: &[usize],
@@ -267,10 +298,20 @@ impl Batch {
         let (nu, nq) = (self.model.nu() as usize, self.model.nq() as usize);
         let expected = worlds.len() * steps * nu;
         if ctrl.len() != expected {
-            return Err(BatchError::Length { what: "ctrl", expected, got: ctrl.len() });
+            return Err(BatchError::Length {
+                what: "ctrl",
+                expected,
+                got: ctrl.len(),
+            });
         }
         if let Some(&world) = worlds.iter().find(|&&w| w >= self.worlds) {
-            return Err(BatchError::World { world, worlds: self.worlds });
+            return Err(BatchError::World {
+                world,
+                worlds: self.worlds,
+            });
+        }
+        if !worlds.is_sorted_by(|a, b| a < b) {
+            return self.rollout_sorted(worlds, steps, ctrl);
         }
         let mut qpos = vec![0.0; worlds.len() * steps * nq];
         if worlds.is_empty() || steps == 0 {
@@ -295,6 +336,37 @@ impl Batch {
                 &record,
                 1,
             );
+        }
+        Ok(qpos)
+    }
+
+    /// The engine takes world numbers in rising order only, and ends the process otherwise.
+    fn rollout_sorted(
+        &mut self,
+        worlds: &[usize],
+        steps: usize,
+        ctrl: &[f64],
+    ) -> Result<Vec<f64>, BatchError> {
+        let mut order: Vec<usize> = (0..worlds.len()).collect();
+        order.sort_by_key(|&slot| worlds[slot]);
+        let rising: Vec<usize> = order.iter().map(|&slot| worlds[slot]).collect();
+        if let Some(pair) = rising.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(BatchError::Twice { world: pair[0] });
+        }
+        let (row, path) = (
+            steps * self.model.nu() as usize,
+            steps * self.model.nq() as usize,
+        );
+        let sorted: Vec<f64> = order
+            .iter()
+            .flat_map(|&slot| &ctrl[slot * row..(slot + 1) * row])
+            .copied()
+            .collect();
+        let recorded = self.rollout(&rising, steps, &sorted)?;
+        let mut qpos = vec![0.0; recorded.len()];
+        for (place, &slot) in order.iter().enumerate() {
+            qpos[slot * path..(slot + 1) * path]
+                .copy_from_slice(&recorded[place * path..(place + 1) * path]);
         }
         Ok(qpos)
     }

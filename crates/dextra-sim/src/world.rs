@@ -45,7 +45,10 @@ impl<'a> World<'a> {
 
     /// A world of a variant of the scene's model (another time step, friction, mass).
     pub fn with_model(scene: &'a Scene, model: Arc<MjModel>) -> Self {
-        Self { scene, data: MjData::new(model) }
+        Self {
+            scene,
+            data: MjData::new(model),
+        }
     }
 
     /// Back to the default state, then to the given joint positions, at rest.
@@ -78,7 +81,8 @@ impl<'a> World<'a> {
         self.data.state(STATE_INTEGRATION)
     }
 
-    /// Restores a snapshot; what follows repeats bit for bit.
+    /// Restores a snapshot; what follows repeats bit for bit. [`World::is_finite`] speaks of what
+    /// follows only.
     ///
     /// # Panics
     /// When the snapshot is of another model.
@@ -86,12 +90,19 @@ impl<'a> World<'a> {
         self.data
             .set_state(state, STATE_INTEGRATION)
             .expect("a snapshot is restored into the model it was taken from");
+        // SAFETY: counters are plain integers that nothing else refers to.
+        #[expect(unsafe_code, reason = "the wrapper has no setter for warning counters")]
+        for warning in unsafe { &mut self.data.ffi_mut().warning } {
+            warning.number = 0;
+        }
     }
 
     /// True while no step met a non-finite position, velocity, acceleration or control. The engine
     /// resets a world that did, so a false here means that everything since is worthless.
     pub fn is_finite(&self) -> bool {
-        self.data.ffi().warning[NON_FINITE_WARNINGS].iter().all(|w| w.number == 0)
+        self.data.ffi().warning[NON_FINITE_WARNINGS]
+            .iter()
+            .all(|w| w.number == 0)
     }
 
     /// Contacts of hands with objects and the table, as of the last step or [`World::forward`].
@@ -223,7 +234,7 @@ pub fn replay(
             .objects
             .iter()
             .map(|o| ObjectRollout {
-                name: o.body.trim_start_matches("object/").to_owned(),
+                name: o.body.strip_prefix("object/").unwrap_or(&o.body).to_owned(),
                 world_from_object: Vec::new(),
             })
             .collect(),
@@ -232,7 +243,12 @@ pub fn replay(
             .map(|hand| HandRollout {
                 hand: hand.map.name.clone(),
                 side: hand.map.side,
-                keypoints: hand.map.keypoints.iter().map(|link| link.keypoint).collect(),
+                keypoints: hand
+                    .map
+                    .keypoints
+                    .iter()
+                    .map(|link| link.keypoint)
+                    .collect(),
                 keypoints_in_world: Vec::new(),
             })
             .collect(),
@@ -242,7 +258,7 @@ pub fn replay(
         seed,
         engine: format!("MuJoCo {}", crate::probe::loaded_mujoco_version()),
     };
-    for row in ctrl.chunks_exact(nu) {
+    for row in ctrl.chunks_exact(nu.max(1)) {
         world.step(row);
         rollout.contacts.push(world.step_contacts());
         rollout.saturated.push(world.saturation());
@@ -253,7 +269,9 @@ pub fn replay(
     }
     for qpos in &rollout.qpos {
         for (index, object) in rollout.objects.iter_mut().enumerate() {
-            object.world_from_object.push(scene.world_from_object(index, qpos));
+            object
+                .world_from_object
+                .push(scene.world_from_object(index, qpos));
         }
         for (index, hand) in hands.iter().enumerate() {
             let points = keypoints(scene, hand, index, qpos);
@@ -271,7 +289,10 @@ pub fn keypoints(scene: &Scene, hand: &Hand, index: usize, qpos: &[f64]) -> Vec<
         .keypoints
         .iter()
         .map(|link| {
-            let body = hand.tree.body(&link.at.body).expect("a loaded hand's map names its bodies");
+            let body = hand
+                .tree
+                .body(&link.at.body)
+                .expect("a loaded hand's map names its bodies");
             world_from_root * (root_from_body[body] * link.at.point_in_body)
         })
         .collect()

@@ -11,7 +11,7 @@ thread_local! {
 }
 
 /// Sends what MuJoCo reports to `tracing`, instead of to stderr and `MUJOCO_LOG.TXT`. Every hand
-/// that is loaded calls it; further calls do nothing.
+/// that is loaded, every scene and every batch calls it; further calls do nothing.
 pub fn route_engine_log() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
