@@ -186,3 +186,78 @@ pub fn chirality(frames: &[Keypoints]) -> f64 {
     }
     if count == 0 { 0.0 } else { sum / count as f64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A right hand whose fingers curl to its palm, and an L-shaped object.
+    fn demonstration() -> Demonstration {
+        let mut hand = [Point3::new(0.0, 0.0, 0.3); keypoint::COUNT];
+        for (finger, base) in [5usize, 9, 13, 17].into_iter().enumerate() {
+            let across = 0.03 - 0.02 * finger as f64;
+            for joint in 0..4 {
+                let along = 0.09 + 0.02 * joint as f64;
+                // Palm down: the palm's normal is -z, so the fingers curl downwards.
+                hand[base + joint] = Point3::new(along, across, 0.3 - 0.02 * joint as f64);
+            }
+        }
+        let vertices = vec![
+            Point3::origin(),
+            Point3::new(0.1, 0.0, 0.0),
+            Point3::new(0.0, 0.2, 0.0),
+            Point3::new(0.0, 0.0, 0.3),
+        ];
+        let faces = vec![[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]];
+        let turn = nalgebra::UnitQuaternion::from_euler_angles(0.3, -0.5, 0.8);
+        Demonstration {
+            name: "mirror".into(),
+            fps: 30.0,
+            gravity: Vector3::new(0.0, 0.0, -9.81),
+            hands: vec![HandTrack { side: Side::Right, keypoints_in_world: vec![hand; 3] }],
+            objects: vec![ObjectTrack {
+                name: "l".into(),
+                mesh: TriMesh { vertices, faces },
+                world_from_object: vec![
+                    Pose::from_parts(Vector3::new(0.1, 0.2, 0.3).into(), turn);
+                    3
+                ],
+                mass: None,
+            }],
+            provenance: Provenance::default(),
+        }
+    }
+
+    #[test]
+    fn a_mirror_turns_right_into_left_and_back() {
+        let demo = demonstration();
+        let mirrored = demo.mirrored();
+        assert!(chirality(&demo.hands[0].keypoints_in_world) > 0.01);
+        assert!(chirality(&mirrored.hands[0].keypoints_in_world) < -0.01);
+        assert_eq!(mirrored.hands[0].side, Side::Left);
+        assert_eq!(mirrored.mirrored(), demo);
+    }
+
+    #[test]
+    fn every_vertex_of_a_mirrored_object_is_the_mirror_image_of_its_original() {
+        let demo = demonstration();
+        let mirrored = demo.mirrored();
+        let (before, after) = (&demo.objects[0], &mirrored.objects[0]);
+        for (v, w) in before.mesh.vertices.iter().zip(&after.mesh.vertices) {
+            let placed = before.world_from_object[1] * v;
+            let image = after.world_from_object[1] * w;
+            assert!((image - Point3::new(placed.x, -placed.y, placed.z)).norm() < 1e-12);
+        }
+        // Faces still wind outwards: the volume keeps its sign.
+        let volume = |mesh: &TriMesh| -> f64 {
+            (0..mesh.faces.len())
+                .map(|f| {
+                    let [a, b, c] = mesh.triangle(f);
+                    a.coords.dot(&b.coords.cross(&c.coords)) / 6.0
+                })
+                .sum()
+        };
+        assert!((volume(&before.mesh) - volume(&after.mesh)).abs() < 1e-12);
+        assert!(volume(&before.mesh) > 0.0);
+    }
+}

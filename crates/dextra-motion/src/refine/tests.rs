@@ -234,3 +234,35 @@ fn minimum_jerk_starts_and_ends_at_rest() {
     let h = 1e-4;
     assert!(min_jerk(h) / h < 1e-6 && (1.0 - min_jerk(1.0 - h)) / h < 1e-6);
 }
+
+#[test]
+fn robustness_is_whole_without_displacement_and_nothing_far_away() {
+    use crate::evaluate::{Played, RobustnessConfig, at_half_step, robustness};
+    let fixture = fixture();
+    let refined = run(&fixture, &RefineConfig::default(), &mut NoJournal, &Unobserved).unwrap();
+    let schedule = &refined.timeline;
+    let played = Played {
+        scene: &refined.scene,
+        qpos0: &refined.rollout.qpos0,
+        ctrl: &refined.rollout.ctrl,
+        reference: &schedule.reference,
+        judged: Played::carrying(
+            schedule.lift_step,
+            schedule.put_step,
+            schedule.steps,
+            schedule.dt,
+        ),
+    };
+    let mut config =
+        RobustnessConfig { offset: 0.0, tolerance: 0.03, trials: 7, seed: 1, threads: 2 };
+    assert_eq!(robustness(&played, &config).unwrap().successes, 7);
+    config.offset = 0.2;
+    assert_eq!(robustness(&played, &config).unwrap().successes, 0);
+    config.offset = 0.01;
+    config.tolerance = 0.04;
+    let two = robustness(&played, &config).unwrap();
+    config.threads = 1;
+    assert_eq!(robustness(&played, &config).unwrap(), two, "threads do not matter");
+    let (position, rotation) = at_half_step(&played);
+    assert!(position.is_finite() && position < 0.5 && rotation <= std::f64::consts::PI);
+}
