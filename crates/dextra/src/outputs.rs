@@ -30,6 +30,24 @@ fn provenance(writer: &mut NpzWriter, demo: &Demonstration) -> Result<(), Error>
     put("dextra_version", env!("CARGO_PKG_VERSION"))
 }
 
+/// Removes what an earlier transfer left in `dir` and this one may not replace: the verdict, which
+/// comes last so that its presence says that everything beside it belongs to it, and the pictures.
+///
+/// # Errors
+/// [`Error::Io`] with the file that could not be removed.
+pub fn clear(dir: &Path) -> Result<(), Error> {
+    for name in ["report.json", "strip.png", "film.gif"] {
+        let path = dir.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes `motion.npz`: the kinematic reference.
 ///
 /// # Errors

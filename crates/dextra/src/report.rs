@@ -1,6 +1,6 @@
 //! What a transfer achieved: the fields of `--json`, one report per clip and hand.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The verdict of the accepting replay, which always runs at true physics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,11 @@ impl Protocols {
     }
 }
 
+/// Reads what is written for a number that could not be measured back as NaN.
+fn nan_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
 /// The outcome of one clip on one hand. Serialised as it stands: one line of `--json`.
 ///
 /// A number that could not be measured is NaN here and `null` in JSON.
@@ -69,26 +74,36 @@ pub struct Report {
     /// Each published success rule.
     pub protocols: Protocols,
     /// Mean rotation error of the object, degrees.
+    #[serde(deserialize_with = "nan_for_null")]
     pub e_r_deg: f64,
     /// Mean translation error of the object, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub e_t_cm: f64,
     /// Mean error of the hand's joint positions, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub e_j_cm: f64,
     /// Mean error of the fingertips, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub e_ft_cm: f64,
     /// Largest translation error of the object at any frame, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub max_t_cm: f64,
     /// Largest rotation error of the object at any frame, degrees.
+    #[serde(deserialize_with = "nan_for_null")]
     pub max_r_deg: f64,
     /// 99th percentile of the penetration of the hand into itself, millimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub self_penetration_p99_mm: f64,
     /// 99th percentile of the penetration of the hand into objects, millimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub object_penetration_p99_mm: f64,
     /// Frames of the demonstration.
     pub frames: usize,
     /// Elapsed time, seconds.
+    #[serde(deserialize_with = "nan_for_null")]
     pub wall_s: f64,
     /// Processor time of all threads, seconds.
+    #[serde(deserialize_with = "nan_for_null")]
     pub cpu_s: f64,
     /// Physics steps taken by search and replays together.
     pub sim_steps: u64,
@@ -104,18 +119,23 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RobustnessReport {
     /// Displacement, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub offset_cm: f64,
     /// Position tolerance, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub tolerance_cm: f64,
     /// Trials that succeeded.
     pub successes: usize,
     /// Trials.
     pub trials: usize,
     /// `successes / trials`.
+    #[serde(deserialize_with = "nan_for_null")]
     pub rate: f64,
     /// Lower end of the 95 % Wilson interval of the rate.
+    #[serde(deserialize_with = "nan_for_null")]
     pub wilson_low: f64,
     /// Upper end.
+    #[serde(deserialize_with = "nan_for_null")]
     pub wilson_high: f64,
 }
 
@@ -129,14 +149,19 @@ pub struct Details {
     /// True when receding-horizon sampling improved the controls.
     pub repaired: bool,
     /// Factor by which the clip was slowed.
+    #[serde(deserialize_with = "nan_for_null")]
     pub time_scale: f64,
     /// Standard deviation of the smoothing of the demonstration, seconds.
+    #[serde(deserialize_with = "nan_for_null")]
     pub smoothing_s: f64,
     /// Physics step, seconds.
+    #[serde(deserialize_with = "nan_for_null")]
     pub timestep_s: f64,
     /// Planned time before the first demonstrated frame, seconds.
+    #[serde(deserialize_with = "nan_for_null")]
     pub lead_in_s: f64,
     /// Planned time after the last demonstrated frame, seconds.
+    #[serde(deserialize_with = "nan_for_null")]
     pub tail_s: f64,
     /// When the object is lifted, seconds from the start of the rollout.
     pub lift_s: Option<f64>,
@@ -147,14 +172,19 @@ pub struct Details {
     /// Judged frames, planned ones included.
     pub judged_frames: usize,
     /// 99th percentile of the summed normal force of the hand on objects, newtons.
+    #[serde(deserialize_with = "nan_for_null")]
     pub contact_force_p99_n: f64,
     /// 99th percentile of the penetration of the hand into the table, millimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub table_penetration_p99_mm: f64,
     /// Mean fraction of actuators at their force limit.
+    #[serde(deserialize_with = "nan_for_null")]
     pub saturation_mean: f64,
     /// Largest position error of a replay at half the physics step, centimetres.
+    #[serde(deserialize_with = "nan_for_null")]
     pub half_step_max_t_cm: f64,
     /// Largest rotation error of that replay, degrees.
+    #[serde(deserialize_with = "nan_for_null")]
     pub half_step_max_r_deg: f64,
     /// Open-loop robustness.
     pub robustness: Vec<RobustnessReport>,
@@ -216,6 +246,14 @@ pub(crate) mod tests {
              \"self_penetration_p99_mm\":0.5,\"object_penetration_p99_mm\":1.25,\"frames\":120,\
              \"wall_s\":10.5,\"cpu_s\":20.0,\"sim_steps\":300000,\"out\":\"out/cube\"}"
         );
+    }
+
+    #[test]
+    fn a_report_reads_back_with_its_unmeasured_numbers() {
+        let json = serde_json::to_string(&example()).unwrap();
+        let read: Report = serde_json::from_str(&json).unwrap();
+        assert!(read.e_ft_cm.is_nan());
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
     }
 
     #[test]
