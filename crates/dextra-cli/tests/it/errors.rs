@@ -1,19 +1,10 @@
 //! Errors: status 2, `error:` and `cause:` on stderr, nothing on stdout.
 
-use crate::{run, stderr, stdout};
+use crate::{assert_fails, run};
 
 #[track_caller]
 fn fails(line: &str, words: &[&str]) {
-    let output = run(line);
-    let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{line}: {message}");
-    assert_eq!(stdout(&output), "", "{line}");
-    for word in words {
-        assert!(
-            message.contains(word),
-            "{line}: {word:?} is missing in\n{message}"
-        );
-    }
+    assert_fails(&run(line), words);
 }
 
 #[test]
