@@ -78,7 +78,8 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
             done.retain(|r| key(r) != (name.clone(), seed));
             eprintln!("{name}, seed {seed} ...");
             let folder = options.out.join(format!("{name}-{seed}"));
-            let mut command = Command::new(root.join("target/release/dextra"));
+            let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+            let mut command = Command::new(target.join("release/dextra"));
             command.arg("transfer").arg(&clip).args(["--hand", HANDS, "--json", "--seed"]);
             command.arg(seed.to_string()).arg("--out").arg(&folder);
             if !options.film {

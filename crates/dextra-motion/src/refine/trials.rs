@@ -8,7 +8,7 @@ use dextra_sim::batch::{Batch, Fate};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::ObjectModel;
 use dextra_sim::scene::{Owner, Scene};
-use dextra_sim::world::World;
+use dextra_sim::world::{HandContact, World};
 use nalgebra::Point3;
 
 /// Metres that one radian of object rotation error costs.
@@ -37,10 +37,13 @@ pub struct Outcome {
     pub penetration: f64,
     /// Penetration of the hand into itself while holding, metres.
     pub self_penetration: f64,
+    /// How far the contacts are from opposing each other after closing: 0 for opposite normals, 1
+    /// without contact.
+    pub loose: f64,
 }
 
 impl Outcome {
-    const WIDTH: usize = 10;
+    const WIDTH: usize = 11;
 
     fn to_row(self) -> [f64; Self::WIDTH] {
         [
@@ -54,6 +57,7 @@ impl Outcome {
             self.first_bad,
             self.penetration,
             self.self_penetration,
+            self.loose,
         ]
     }
 
@@ -69,6 +73,7 @@ impl Outcome {
             first_bad: row[7],
             penetration: row[8],
             self_penetration: row[9],
+            loose: row[10],
         }
     }
 
@@ -96,6 +101,8 @@ pub struct CostConfig {
     pub penetration: f64,
     /// On the penetration of the hand into itself beyond 1 mm while holding.
     pub self_penetration: f64,
+    /// On contacts that do not oppose each other.
+    pub loose: f64,
     /// Position error at which a step counts as lost, metres.
     pub clip: f64,
 }
@@ -109,6 +116,7 @@ impl Default for CostConfig {
             style: 0.1,
             penetration: 3.0,
             self_penetration: 3.0,
+            loose: 0.015,
             clip: 0.12,
         }
     }
@@ -199,6 +207,30 @@ fn errors(scene: &Scene, plan: &Plan<'_>, qpos: &[f64], step: usize) -> (f64, f6
         worst.1 = worst.1.max(pose::angle_between(&real, target));
     }
     worst
+}
+
+/// Factor on tracking errors: where the object is hardly moved, leaving it on the table is a small
+/// error in metres but no less a failure.
+fn task_scale(plan: &Plan<'_>) -> f64 {
+    const USUAL: f64 = 0.12;
+    let path = |reference: &[dextra_core::Pose]| {
+        let first = &reference[0];
+        reference.iter().map(|p| pose::distance_between(p, first)).fold(0.0, f64::max)
+    };
+    let furthest = plan.reference.iter().map(|r| path(r)).fold(0.0, f64::max);
+    (USUAL / furthest.max(1e-3)).clamp(1.0, 4.0)
+}
+
+/// 1 without contact between hand and object, else `(1 + c) / 2` with `c` the least cosine between two
+/// contact normals (force closure needs opposing ones).
+fn looseness(world: &World<'_>) -> f64 {
+    let touching = |c: &HandContact| matches!(c.other, Owner::Object(_)) && c.depth > -1e-4;
+    let normals: Vec<_> =
+        world.hand_contacts().into_iter().filter(touching).map(|c| c.normal).collect();
+    let pairs = normals.iter().enumerate().flat_map(|(i, a)| {
+        normals[i + 1..].iter().map(move |b| a.dot(b))
+    });
+    pairs.reduce(f64::min).map_or(1.0, |least| (1.0 + least) / 2.0)
 }
 
 /// Most trials of one batch.
@@ -380,7 +412,7 @@ impl<'a> Trials<'a> {
         let (mut max_position, mut max_rotation, mut max_error) = (0.0f64, 0.0f64, 0.0f64);
         let (mut good, mut first_bad) = (0usize, to as f64);
         let (mut tip_gap, mut style) = (0.0, 0.0);
-        let (mut penetration, mut self_penetration) = (0.0f64, 0.0f64);
+        let (mut penetration, mut self_penetration, mut loose) = (0.0f64, 0.0f64, 1.0f64);
         for k in 0..count {
             let step = from + k + 1;
             let (position, rotation) = match path.get(k * nq..(k + 1) * nq) {
@@ -389,6 +421,7 @@ impl<'a> Trials<'a> {
                         (tip_gap, style) = self.fingertips(qpos);
                         penetration = self.penetration(world, qpos);
                         self_penetration = world.self_penetration();
+                        loose = looseness(world);
                     }
                     errors(self.scene, plan, qpos, step)
                 }
@@ -407,13 +440,14 @@ impl<'a> Trials<'a> {
                 first_bad = first_bad.min(step as f64);
             }
         }
-        let cost = sum / weights
-            + self.cost.max_error * max_error.min(2.0 * clip)
+        let tracking = sum / weights + self.cost.max_error * max_error.min(2.0 * clip);
+        let cost = task_scale(plan) * tracking
             + self.cost.open_penetration * open_penetration
             + self.cost.tip_gap * tip_gap
             + self.cost.style * style
             + self.cost.penetration * (penetration - 0.0015).max(0.0)
-            + self.cost.self_penetration * (self_penetration - 0.001).max(0.0);
+            + self.cost.self_penetration * (self_penetration - 0.001).max(0.0)
+            + self.cost.loose * loose;
         Outcome {
             cost,
             max_position,
@@ -425,6 +459,7 @@ impl<'a> Trials<'a> {
             first_bad,
             penetration,
             self_penetration,
+            loose,
         }
     }
 
