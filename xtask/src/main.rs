@@ -1,6 +1,7 @@
 //! Development commands. `cargo xtask ci` runs every check that must pass before a commit is
 //! merged; `cargo xtask tidy` runs only the checks of the project's own rules.
 
+mod bench;
 mod ci;
 mod results;
 mod tidy;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask ci [--skip STEP]... [--only STEP]...
        cargo xtask tidy
+       cargo xtask bench step [--hands NAME,...] [--worlds N] [--steps N] [--threads N] [--rounds N]
        cargo xtask results transfer [--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--film]
 
 Steps of ci, in order: fmt, clippy, doc, tidy, test";
@@ -34,6 +36,9 @@ fn run(args: &[String]) -> Result<bool> {
     match args.first().map(String::as_str) {
         Some("ci") => ci::run(&root, &ci::Selection::parse(&args[1..])?),
         Some("tidy") if args.len() == 1 => tidy::run(&root),
+        Some("bench") if args.get(1).is_some_and(|what| what == "step") => {
+            bench::step(&root, &args[2..])
+        }
         Some("results") if args.get(1).is_some_and(|what| what == "transfer") => {
             results::run(&root, &results::Options::parse(&args[2..])?)
         }
