@@ -21,6 +21,12 @@ use std::ops::RangeInclusive;
 /// Standard gravity as MuJoCo has it, m/s².
 pub const GRAVITY: f64 = 9.81;
 
+/// Strength of gravity where one may handle objects, m/s²: the Moon's to Jupiter's.
+const GRAVITY_M_S2: RangeInclusive<f64> = 1.6..=25.0;
+
+/// Cosine of the largest angle between gravity and -z: 30 degrees.
+const DOWNWARDS: f64 = 0.866;
+
 /// How far the norm of a stored quaternion may be from 1.
 const QUAT_TOLERANCE: f64 = 1e-2;
 
@@ -65,10 +71,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
 
     // The object that travels farthest is the one whose rest and lift tell where up is.
     let travel = |poses: &[Pose]| {
-        poses
-            .iter()
-            .map(|p| pose::distance_between(p, &poses[0]))
-            .fold(0.0, f64::max)
+        poses.iter().map(|p| pose::distance_between(p, &poses[0])).fold(0.0, f64::max)
     };
     let moved = (0..poses.len())
         .max_by(|&a, &b| travel(&poses[a]).total_cmp(&travel(&poses[b])))
@@ -77,23 +80,16 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
     if settings.quat_order.is_none() {
         check_quat_order(npz, &points, &poses[moved], &shapes[moved], &hands)?;
     }
-    let scene = upright::Scene {
-        points: &points,
-        poses: &poses[moved],
-        hands: &hands,
-    };
+    let scene = upright::Scene { points: &points, poses: &poses[moved], hands: &hands };
     let up = upright::up_axis(&mut settings, &scene);
     turn_up(up, &mut poses, &mut hands);
 
     let masses = masses(npz, &settings, poses.len())?;
-    let gravity = gravity(npz)?;
+    let gravity = gravity(npz, &mut settings)?;
     let hands = sides
         .into_iter()
         .zip(hands)
-        .map(|(side, keypoints_in_world)| HandTrack {
-            side,
-            keypoints_in_world,
-        })
+        .map(|(side, keypoints_in_world)| HandTrack { side, keypoints_in_world })
         .collect();
     let objects = poses
         .into_iter()
@@ -101,10 +97,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
         .zip(files)
         .enumerate()
         .map(|(index, ((world_from_object, mesh), file))| ObjectTrack {
-            name: names
-                .get(index)
-                .cloned()
-                .unwrap_or_else(|| identifier(&file)),
+            name: names.get(index).cloned().unwrap_or_else(|| identifier(&file)),
             mesh,
             world_from_object,
             mass: masses[index],
@@ -131,21 +124,15 @@ fn frame_rate(settings: &Settings, npz: &Npz) -> Result<f64, DataError> {
     if fps > 1.0 && fps < 1000.0 {
         return Ok(fps);
     }
-    Err(npz.problem(
-        "fps",
-        format!("{fps} frames per second is outside 1 to 1000"),
-    ))
+    Err(npz.problem("fps", format!("{fps} frames per second is outside 1 to 1000")))
 }
 
 /// The hand keys that are there, with the side each one's name states.
 fn hand_keys(npz: &Npz) -> Result<Vec<(&'static str, Option<Side>)>, DataError> {
-    let two: Vec<_> = [
-        ("joints21_right", Some(Side::Right)),
-        ("joints21_left", Some(Side::Left)),
-    ]
-    .into_iter()
-    .filter(|(key, _)| npz.contains(key))
-    .collect();
+    let two: Vec<_> = [("joints21_right", Some(Side::Right)), ("joints21_left", Some(Side::Left))]
+        .into_iter()
+        .filter(|(key, _)| npz.contains(key))
+        .collect();
     match (npz.contains("joints21"), two.is_empty()) {
         (true, true) => Ok(vec![("joints21", None)]),
         (false, false) => Ok(two),
@@ -198,12 +185,7 @@ pub(super) fn check_finite(
         None => Ok(()),
         Some(at) => {
             let problem = format!("{} is not a finite number", values[at]);
-            Err(DataError::frame(
-                npz.file(),
-                key,
-                at / width.max(1),
-                problem,
-            ))
+            Err(DataError::frame(npz.file(), key, at / width.max(1), problem))
         }
     }
 }
@@ -212,25 +194,12 @@ pub(super) fn check_finite(
 fn check_bones(npz: &Npz, key: &str, hand: &[Keypoints]) -> Result<(), DataError> {
     for bone in 1..keypoint::COUNT {
         // Fingers hang on the wrist, every other point on the one before it.
-        let base = if bone % 4 == 1 {
-            keypoint::WRIST
-        } else {
-            bone - 1
-        };
+        let base = if bone % 4 == 1 { keypoint::WRIST } else { bone - 1 };
         let mut lengths: Vec<f64> = hand.iter().map(|k| (k[bone] - k[base]).norm()).collect();
-        let apart = |length: f64| {
-            format!(
-                "points {base} and {bone} are {:.1} cm apart",
-                100.0 * length
-            )
-        };
+        let apart =
+            |length: f64| format!("points {base} and {bone} are {:.1} cm apart", 100.0 * length);
         if let Some(frame) = lengths.iter().position(|&length| length > BONE_MAX_M) {
-            return Err(DataError::frame(
-                npz.file(),
-                key,
-                frame,
-                apart(lengths[frame]),
-            ));
+            return Err(DataError::frame(npz.file(), key, frame, apart(lengths[frame])));
         }
         lengths.sort_by(f64::total_cmp);
         let median = lengths[lengths.len() / 2];
@@ -324,11 +293,8 @@ fn object_poses(
     let key = "obj_quat_wxyz";
     let quaternions = object_array(npz, key, frames, 4)?;
     if positions.len() != quaternions.len() {
-        let problem = format!(
-            "{} objects, but `obj_pos` has {}",
-            quaternions.len(),
-            positions.len()
-        );
+        let problem =
+            format!("{} objects, but `obj_pos` has {}", quaternions.len(), positions.len());
         return Err(npz.problem(key, problem));
     }
     let (mut read, mut other) = (Vec::new(), Vec::new());
@@ -382,10 +348,7 @@ fn check_quat_order(
     let Some((hand, (_, other_reaches))) = carrier else {
         return Ok(());
     };
-    let spreads = (
-        geometry::carry_spread(named, hand),
-        geometry::carry_spread(other, hand),
-    );
+    let spreads = (geometry::carry_spread(named, hand), geometry::carry_spread(other, hand));
     let (Some(as_named), Some(as_other)) = spreads else {
         return Ok(());
     };
@@ -455,20 +418,14 @@ fn object_names(npz: &Npz, objects: usize) -> Result<Vec<String>, DataError> {
     }
     let valid = |name: &String| {
         !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
             && !name.starts_with('.')
     };
     if let Some(name) = names.iter().find(|name| !valid(name)) {
         let problem = format!("`{name}` is not a name of letters, digits, `_`, `-` and `.`");
         return Err(npz.problem("obj_names", problem));
     }
-    if let Some(name) = names
-        .iter()
-        .enumerate()
-        .find(|(i, n)| names[..*i].contains(n))
-    {
+    if let Some(name) = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n)) {
         return Err(npz.problem("obj_names", format!("two objects are called `{}`", name.1)));
     }
     Ok(names)
@@ -476,14 +433,8 @@ fn object_names(npz: &Npz, objects: usize) -> Result<Vec<String>, DataError> {
 
 /// A name for the object of a mesh file.
 pub(super) fn identifier(mesh: &std::path::Path) -> String {
-    let stem = mesh
-        .file_stem()
-        .map(|s| s.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let clean: String = stem
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c } else { '_' })
-        .collect();
+    let stem = mesh.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let clean: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     match clean.chars().next() {
         Some(c) if c.is_alphabetic() => clean,
         _ => format!("object_{clean}"),
@@ -511,21 +462,39 @@ fn masses(npz: &Npz, settings: &Settings, objects: usize) -> Result<Vec<Option<f
         .map(|mass| match mass {
             m if m.is_nan() => Ok(None),
             m if m > 0.0 && m <= 100.0 => Ok(Some(m)),
-            m => Err(npz.problem(
-                "mass_kg",
-                format!("{m} kg is not a hand-held object's mass"),
-            )),
+            m => Err(npz.problem("mass_kg", format!("{m} kg is not a hand-held object's mass"))),
         })
         .collect()
 }
 
-fn gravity(npz: &Npz) -> Result<Vector3<f64>, DataError> {
+/// Gravity: the Earth's unless the clip states another, which is noted, as no result should have been
+/// helped by a weak one unseen.
+fn gravity(npz: &Npz, settings: &mut Settings) -> Result<Vector3<f64>, DataError> {
     let key = "gravity_m_s2";
+    let earth = Vector3::new(0.0, 0.0, -GRAVITY);
     if !npz.contains(key) {
-        return Ok(Vector3::new(0.0, 0.0, -GRAVITY));
+        return Ok(earth);
     }
-    match npz.array_f64(key)?.1[..] {
-        [x, y, z] if [x, y, z].iter().all(|g| g.abs() < 100.0) => Ok(Vector3::new(x, y, z)),
-        ref other => Err(npz.problem(key, format!("{other:?} is not a gravity vector in m/s²"))),
+    let (_, values) = npz.array_f64(key)?;
+    let stated = match values[..] {
+        [x, y, z] => Vector3::new(x, y, z),
+        _ => {
+            let problem = format!("three numbers were expected, not {}", values.len());
+            return Err(npz.problem(key, problem));
+        }
+    };
+    let strength = stated.norm();
+    // With z up, gravity points down; the tables of a few recordings are not quite level.
+    if !GRAVITY_M_S2.contains(&strength) || stated.z > -strength * DOWNWARDS {
+        let problem = format!(
+            "{values:?} m/s² is not gravity: it points to -z and has {} to {} m/s²",
+            GRAVITY_M_S2.start(),
+            GRAVITY_M_S2.end()
+        );
+        return Err(npz.problem(key, problem));
     }
+    if (stated - earth).norm() > 0.02 {
+        settings.note(format!("Gravity is {values:?} m/s², as the clip states."));
+    }
+    Ok(stated)
 }

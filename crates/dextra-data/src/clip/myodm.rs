@@ -50,21 +50,12 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
     let files = objects::find_meshes(&settings, &[], 1)?;
     let mesh = objects::mesh_in_metres(&mut settings, &files[0], &poses[0], &hands)?;
 
-    let lowest = mesh
-        .vertices
-        .iter()
-        .map(|v| (poses[0][0] * v).z)
-        .fold(f64::INFINITY, f64::min);
+    let lowest = mesh.vertices.iter().map(|v| (poses[0][0] * v).z).fold(f64::INFINITY, f64::min);
     if lowest.abs() > FLOATING_M {
         // The stand that held the object while it was recorded is not part of the recording.
         let drop = Vector3::new(0.0, 0.0, -lowest);
-        hands[0]
-            .iter_mut()
-            .flatten()
-            .for_each(|point| *point += drop);
-        poses[0]
-            .iter_mut()
-            .for_each(|pose| pose.translation.vector += drop);
+        hands[0].iter_mut().flatten().for_each(|point| *point += drop);
+        poses[0].iter_mut().for_each(|pose| pose.translation.vector += drop);
         settings.note(format!(
             "The object starts {:.1} cm above the table top; hand and object are lowered by that.",
             100.0 * lowest
@@ -91,10 +82,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
     Ok(Demonstration {
         fps,
         gravity: Vector3::new(0.0, 0.0, -GRAVITY),
-        hands: vec![HandTrack {
-            side,
-            keypoints_in_world: hands.remove(0),
-        }],
+        hands: vec![HandTrack { side, keypoints_in_world: hands.remove(0) }],
         objects: vec![object],
         provenance: settings.provenance(format!("MyoSuite MyoDM, {name}"), LICENCE),
         name,
@@ -114,10 +102,13 @@ fn frame_rate(npz: &Npz) -> Result<f64, DataError> {
     for (frame, pair) in times.windows(2).enumerate() {
         let this = pair[1] - pair[0];
         if this <= 0.0 || (this - step).abs() > 0.1 * step {
-            let problem = format!(
-                "a step of {this} s after {} s; steps of {step:.4} s were expected",
-                pair[0]
-            );
+            let problem = match this > 0.0 && step > 0.0 {
+                true => format!(
+                    "a step of {this} s after {} s; steps of {step:.4} s were expected",
+                    pair[0]
+                ),
+                false => format!("{} s comes after {} s", pair[1], pair[0]),
+            };
             return Err(DataError::frame(npz.file(), key, frame + 1, problem));
         }
     }

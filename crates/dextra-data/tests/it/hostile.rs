@@ -12,13 +12,8 @@ fn error_of(spoil: impl FnOnce(&mut Clip)) -> String {
     spoil(&mut clip);
     let dir = tempfile::tempdir().unwrap();
     let path = clip.save(dir.path());
-    let error = load_clip(&path, &ClipOptions::default())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains(".npz") || error.contains(".obj"),
-        "{error} names no file"
-    );
+    let error = load_clip(&path, &ClipOptions::default()).unwrap_err().to_string();
+    assert!(error.contains(".npz") || error.contains(".obj"), "{error} names no file");
     error
 }
 
@@ -30,17 +25,10 @@ fn assert_says(error: &str, words: &[&str]) {
 
 #[test]
 fn values_that_are_not_finite_name_key_and_frame() {
-    for (key, width, frame) in [
-        ("joints21", 63, 7),
-        ("obj_pos", 3, 41),
-        ("obj_quat_wxyz", 4, 59),
-    ] {
+    for (key, width, frame) in [("joints21", 63, 7), ("obj_pos", 3, 41), ("obj_quat_wxyz", 4, 59)] {
         for bad in [f64::NAN, f64::INFINITY] {
             let error = error_of(|clip| clip.values(key)[width * frame + 2] = bad);
-            assert_says(
-                &error,
-                &[key, &format!("at frame {frame}"), "not a finite number"],
-            );
+            assert_says(&error, &[key, &format!("at frame {frame}"), "not a finite number"]);
         }
     }
 }
@@ -54,17 +42,7 @@ fn zero_and_one_frame_are_refused() {
                 clip.values(key).truncate(width * frames);
             }
         });
-        assert_says(
-            &error,
-            &[
-                "joints21",
-                if frames == 0 {
-                    "no frames"
-                } else {
-                    "one frame"
-                },
-            ],
-        );
+        assert_says(&error, &["joints21", if frames == 0 { "no frames" } else { "one frame" }]);
     }
 }
 
@@ -91,10 +69,7 @@ fn a_missing_key_lists_the_ones_there() {
 #[test]
 fn an_impossible_frame_rate_is_refused() {
     for fps in [0.0, -30.0, 1e6, f64::NAN] {
-        assert_says(
-            &error_of(|clip| clip.values("fps")[0] = fps),
-            &["fps", "outside 1 to 1000"],
-        );
+        assert_says(&error_of(|clip| clip.values("fps")[0] = fps), &["fps", "outside 1 to 1000"]);
     }
     let error = error_of(|clip| clip.arrays.retain(|array| array.0 != "fps"));
     assert_says(&error, &["fps", "not stated", "--fps"]);
@@ -129,23 +104,38 @@ fn an_object_in_another_room_is_refused() {
 }
 
 #[test]
+fn gravity_must_pull_down_and_a_weak_one_is_noted() {
+    let state = |gravity: [f64; 3]| {
+        move |clip: &mut Clip| {
+            clip.arrays.push(("gravity_m_s2".to_owned(), vec![3], gravity.to_vec()));
+        }
+    };
+    let nothing = [[0.0; 3], [0.0, 0.0, 9.81], [0.0, -9.81, 0.0], [0.0, 0.0, -980.0], [f64::NAN; 3]];
+    for gravity in nothing {
+        assert_says(&error_of(state(gravity)), &["gravity_m_s2", "is not gravity"]);
+    }
+    assert_says(
+        &error_of(|clip| clip.arrays.push(("gravity_m_s2".to_owned(), vec![1], vec![-9.81]))),
+        &["gravity_m_s2", "three numbers"],
+    );
+    let notes = |gravity: [f64; 3]| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut clip = Clip::new(Side::Right);
+        state(gravity)(&mut clip);
+        let demo = load_clip(&clip.save(dir.path()), &ClipOptions::default()).unwrap();
+        assert_eq!(demo.gravity.as_slice(), gravity);
+        demo.provenance.notes.join("\n")
+    };
+    assert!(notes([0.0, 0.0, -1.62]).contains("Gravity is [0.0, 0.0, -1.62]"));
+    assert!(!notes([0.0, 0.0, -9.80665]).contains("Gravity"));
+}
+
+#[test]
 fn words_that_mean_nothing_list_the_valid_ones() {
-    assert_says(
-        &error_of(|clip| clip.state("unit", "inch")),
-        &["unit", "`inch`", "m, cm, mm"],
-    );
-    assert_says(
-        &error_of(|clip| clip.state("up_axis", "w")),
-        &["up_axis", "`w`", "z, y"],
-    );
-    assert_says(
-        &error_of(|clip| clip.state("side", "both")),
-        &["side", "`both`"],
-    );
-    assert_says(
-        &error_of(|clip| clip.state("joints21_left", "x")),
-        &["joints21"],
-    );
+    assert_says(&error_of(|clip| clip.state("unit", "inch")), &["unit", "`inch`", "m, cm, mm"]);
+    assert_says(&error_of(|clip| clip.state("up_axis", "w")), &["up_axis", "`w`", "z, y"]);
+    assert_says(&error_of(|clip| clip.state("side", "both")), &["side", "`both`"]);
+    assert_says(&error_of(|clip| clip.state("joints21_left", "x")), &["joints21"]);
 }
 
 #[test]
@@ -158,19 +148,12 @@ fn a_clip_cannot_name_files_outside_its_folder() {
 
 #[test]
 fn a_missing_mesh_or_clip_is_an_error_with_its_name() {
-    assert_says(
-        &error_of(|clip| clip.mesh = None),
-        &["no mesh is named like the clip", "none"],
-    );
+    assert_says(&error_of(|clip| clip.mesh = None), &["no mesh is named like the clip", "none"]);
     let error = error_of(|clip| clip.state("mesh", "gone.obj"));
     assert_says(&error, &["gone.obj", "cannot read"]);
-    let gone = load_clip(Path::new("gone.npz"), &ClipOptions::default())
-        .unwrap_err()
-        .to_string();
+    let gone = load_clip(Path::new("gone.npz"), &ClipOptions::default()).unwrap_err().to_string();
     assert_says(&gone, &["gone.npz", "cannot read"]);
-    let folder = load_clip(Path::new("."), &ClipOptions::default())
-        .unwrap_err()
-        .to_string();
+    let folder = load_clip(Path::new("."), &ClipOptions::default()).unwrap_err().to_string();
     assert_says(&folder, &["not a .npz clip"]);
 }
 
@@ -181,9 +164,7 @@ fn a_clip_cut_anywhere_is_an_error() {
     let whole = std::fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(whole.len() / 97) {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let error = load_clip(&path, &ClipOptions::default())
-            .unwrap_err()
-            .to_string();
+        let error = load_clip(&path, &ClipOptions::default()).unwrap_err().to_string();
         assert_says(&error, &["lift_box_1.npz"]);
     }
     std::fs::write(&path, &whole).unwrap();
