@@ -92,13 +92,15 @@ fn fetch(out: &Path, dir: &Path) -> Result<(), String> {
         .find(|path| path.extension().is_some_and(|ext| ext == "whl"))
         .ok_or("pip left no wheel")?;
     let file = fs::File::open(&wheel).map_err(|e| e.to_string())?;
-    let mut archive = zip::ZipArchive::new(file).map_err(|e| format!("{}: {e}", wheel.display()))?;
+    let mut archive =
+        zip::ZipArchive::new(file).map_err(|e| format!("{}: {e}", wheel.display()))?;
     let mut entry = archive
         .by_name(&format!("mujoco/{LIBRARY}"))
         .map_err(|e| format!("{}: {e}", wheel.display()))?;
     fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let partial = dir.join(format!("{LIBRARY}.{}.partial", std::process::id()));
-    let mut target = fs::File::create(&partial).map_err(|e| format!("{}: {e}", partial.display()))?;
+    let mut target =
+        fs::File::create(&partial).map_err(|e| format!("{}: {e}", partial.display()))?;
     io::copy(&mut entry, &mut target).map_err(|e| format!("{}: {e}", partial.display()))?;
     drop(target);
     if !checksum_holds(&partial) {

@@ -18,11 +18,7 @@ struct Step {
 /// Everything builds in the release profile, so that clippy, tests and the demonstration of
 /// `.ci/run` share compiled dependencies and the physics tests run at full speed.
 const STEPS: &[Step] = &[
-    Step {
-        name: "fmt",
-        cargo_args: &["fmt", "--all", "--check"],
-        env: &[],
-    },
+    Step { name: "fmt", cargo_args: &["fmt", "--all", "--check"], env: &[] },
     Step {
         name: "clippy",
         cargo_args: &[
@@ -41,16 +37,8 @@ const STEPS: &[Step] = &[
         cargo_args: &["doc", "--workspace", "--no-deps", "--release"],
         env: &[("RUSTDOCFLAGS", "-D warnings")],
     },
-    Step {
-        name: "tidy",
-        cargo_args: &[],
-        env: &[],
-    },
-    Step {
-        name: "test",
-        cargo_args: &["test", "--workspace", "--release"],
-        env: &[],
-    },
+    Step { name: "tidy", cargo_args: &[], env: &[] },
+    Step { name: "test", cargo_args: &["test", "--workspace", "--release"], env: &[] },
 ];
 
 /// Which steps to run.
@@ -71,9 +59,7 @@ impl Selection {
                 "--only" => &mut selection.only,
                 other => bail!("unknown argument {other:?} (known: --skip STEP, --only STEP)"),
             };
-            let name = rest
-                .next()
-                .with_context(|| format!("{flag} needs the name of a step"))?;
+            let name = rest.next().with_context(|| format!("{flag} needs the name of a step"))?;
             if !STEPS.iter().any(|step| step.name == name) {
                 let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
                 bail!("no step is called {name:?} (steps: {})", names.join(", "));
@@ -146,10 +132,7 @@ mod tests {
     #[test]
     fn an_unknown_step_is_refused_with_the_valid_names() {
         let message = parse("--skip tset").unwrap_err().to_string();
-        assert!(
-            message.contains("tset") && message.contains("clippy"),
-            "{message}"
-        );
+        assert!(message.contains("tset") && message.contains("clippy"), "{message}");
         assert!(parse("--skip").is_err());
         assert!(parse("--fast").is_err());
     }

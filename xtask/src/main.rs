@@ -54,8 +54,6 @@ fn run(args: &[String]) -> Result<bool> {
 fn workspace_root() -> Result<PathBuf> {
     let manifest_dir = std::env::var("CARGO_MANIFEST_DIR")
         .context("CARGO_MANIFEST_DIR is not set; start this as `cargo xtask`")?;
-    let root = Path::new(&manifest_dir)
-        .parent()
-        .context("xtask has no parent folder")?;
+    let root = Path::new(&manifest_dir).parent().context("xtask has no parent folder")?;
     Ok(root.to_path_buf())
 }

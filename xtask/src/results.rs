@@ -78,7 +78,8 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
             done.retain(|r| key(r) != (name.clone(), seed));
             eprintln!("{name}, seed {seed} ...");
             let folder = options.out.join(format!("{name}-{seed}"));
-            let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+            let target =
+                std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
             let mut command = Command::new(target.join("release/dextra"));
             command.arg("transfer").arg(&clip).args(["--hand", HANDS, "--json", "--seed"]);
             command.arg(seed.to_string()).arg("--out").arg(&folder);
@@ -194,11 +195,11 @@ mod tests {
     fn a_report_becomes_a_row_a_count_and_a_cause() {
         let report = serde_json::json!({
             "clip": "some/where/cube.npz", "hand": "leap", "seed": 3, "status": "rejected",
-            "cause": "drifted (frame 7)", "protocols": {"spider": true}, "max_t_cm": 3.14,
+            "cause": "drifted (frame 7)", "protocols": {"spider": true}, "max_t_cm": 3.26,
             "e_ft_cm": null, "sim_steps": 12_345
         });
         let text = table(&[report]);
-        assert!(text.contains("| cube | leap | 3 | rejected | 3.1 |"), "{text}");
+        assert!(text.contains("| cube | leap | 3 | rejected | 3.3 |"), "{text}");
         assert!(text.contains("- cube: 0 of 1"));
         assert!(text.contains("- cube, leap, seed 3: drifted (frame 7)"));
         assert!(text.contains("| no | no | yes | no/no |"));

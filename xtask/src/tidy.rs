@@ -42,11 +42,7 @@ pub struct Problem {
 
 impl Problem {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Problem {
-        Problem {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Problem { path: path.to_owned(), line, message: message.into() }
     }
 }
 
@@ -97,21 +93,12 @@ impl Tree {
     }
 
     fn push(&mut self, root: &Path, path: &Path) -> Result<()> {
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         if EXTENSIONS.contains(&extension) {
             let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let parts: Vec<_> = path
-                .strip_prefix(root)?
-                .iter()
-                .map(|part| part.to_string_lossy())
-                .collect();
-            self.files.push(SourceFile {
-                path: parts.join("/"),
-                text,
-            });
+            let parts: Vec<_> =
+                path.strip_prefix(root)?.iter().map(|part| part.to_string_lossy()).collect();
+            self.files.push(SourceFile { path: parts.join("/"), text });
         }
         Ok(())
     }
@@ -119,13 +106,9 @@ impl Tree {
     /// A tree held in memory, for the tests of the rules.
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Tree {
-        let file = |&(path, text): &(&str, &str)| SourceFile {
-            path: path.into(),
-            text: text.into(),
-        };
-        Tree {
-            files: files.iter().map(file).collect(),
-        }
+        let file =
+            |&(path, text): &(&str, &str)| SourceFile { path: path.into(), text: text.into() };
+        Tree { files: files.iter().map(file).collect() }
     }
 }
 

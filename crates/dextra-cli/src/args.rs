@@ -274,28 +274,17 @@ mod tests {
             assert_eq!(arg.to_possible_value().unwrap().get_name(), unit.name());
         }
         for arg in UpAxisArg::value_variants() {
-            assert_eq!(
-                arg.to_possible_value().unwrap().get_name(),
-                arg.up_axis().name()
-            );
+            assert_eq!(arg.to_possible_value().unwrap().get_name(), arg.up_axis().name());
         }
         for arg in SideArg::value_variants() {
-            assert_eq!(
-                arg.to_possible_value().unwrap().get_name(),
-                arg.side().name()
-            );
+            assert_eq!(arg.to_possible_value().unwrap().get_name(), arg.side().name());
         }
     }
 
     #[test]
     fn numbers_that_make_no_sense_are_refused() {
-        for flag in [
-            "--fps-hz 0",
-            "--fps-hz -30",
-            "--mass-kg nan",
-            "--mass-kg inf",
-            "--threads 0",
-        ] {
+        for flag in ["--fps-hz 0", "--fps-hz -30", "--mass-kg nan", "--mass-kg inf", "--threads 0"]
+        {
             assert!(
                 transfer(&format!("dextra transfer cube --hand leap {flag}")).is_err(),
                 "{flag}"

@@ -17,16 +17,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results, a wrong argument is a failure.
-            let exit = if error.use_stderr() {
-                Exit::Failed
-            } else {
-                Exit::Fine
-            };
-            return if error.print().is_ok() {
-                exit.into()
-            } else {
-                Exit::Failed.into()
-            };
+            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Fine };
+            return if error.print().is_ok() { exit.into() } else { Exit::Failed.into() };
         }
     };
     let outcome = match &cli.verb {

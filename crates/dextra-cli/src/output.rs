@@ -65,10 +65,7 @@ pub fn colours(stream: &impl IsTerminal) -> bool {
 /// Writes to stdout. A reader that went away (`dextra … | head`) is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(anyhow::Error::new(error).context("cannot write to stdout"))
         }
@@ -79,14 +76,8 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 /// Columns separated by two spaces, each as wide as its widest cell; numbers to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain([header[column].chars().count()])
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let numeric: Vec<bool> = (0..header.len())
@@ -99,11 +90,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         let mut text = String::new();
         for (column, cell) in cells.enumerate() {
             let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
-            let cell = if numeric[column] {
-                pad + cell
-            } else {
-                format!("{cell}{pad}")
-            };
+            let cell = if numeric[column] { pad + cell } else { format!("{cell}{pad}") };
             text += if column == 0 { "" } else { "  " };
             text += &cell;
         }
@@ -130,11 +117,7 @@ pub fn reports_table(reports: &[Report], colour: bool) -> String {
         "wall_s",
     ];
     let number = |value: f64, digits: usize| {
-        if value.is_finite() {
-            format!("{value:.digits$}")
-        } else {
-            "-".to_owned()
-        }
+        if value.is_finite() { format!("{value:.digits$}") } else { "-".to_owned() }
     };
     let rows: Vec<Vec<String>> = reports
         .iter()
@@ -163,16 +146,9 @@ pub fn reports_table(reports: &[Report], colour: bool) -> String {
     for r in reports {
         let rules = r.protocols.named();
         let list = |met: bool| {
-            let names: Vec<&str> = rules
-                .iter()
-                .filter(|(_, m)| *m == met)
-                .map(|(name, _)| *name)
-                .collect();
-            if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            }
+            let names: Vec<&str> =
+                rules.iter().filter(|(_, m)| *m == met).map(|(name, _)| *name).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
         };
         text += &format!("{}: meets {}; misses {}\n", r.hand, list(true), list(false));
         if let Some(cause) = &r.cause {
@@ -185,14 +161,8 @@ pub fn reports_table(reports: &[Report], colour: bool) -> String {
 
 /// Whether all were accepted.
 pub fn verdict(reports: &[Report]) -> Exit {
-    let accepted = reports
-        .iter()
-        .all(|report| report.status == Status::Accepted);
-    if accepted {
-        Exit::Fine
-    } else {
-        Exit::SomeRejected
-    }
+    let accepted = reports.iter().all(|report| report.status == Status::Accepted);
+    if accepted { Exit::Fine } else { Exit::SomeRejected }
 }
 
 #[cfg(test)]
@@ -203,10 +173,7 @@ mod tests {
     #[test]
     fn the_chain_of_causes_is_printed_one_per_line() {
         let inner = Err::<(), _>(io::Error::other("disk full"));
-        let error = inner
-            .context("cannot write a.npz")
-            .context("refine failed")
-            .unwrap_err();
+        let error = inner.context("cannot write a.npz").context("refine failed").unwrap_err();
         assert_eq!(
             error_text(&error),
             "error: refine failed\ncause: cannot write a.npz\ncause: disk full\n"
@@ -227,37 +194,22 @@ mod tests {
             vec!["long".to_owned(), "-".to_owned(), "no".to_owned()],
         ];
         let text = table(&["hand", "wall_s", "x"], &rows);
-        assert_eq!(
-            text,
-            "hand  wall_s  x\na        1.5  ok\nlong       -  no\n"
-        );
+        assert_eq!(text, "hand  wall_s  x\na        1.5  ok\nlong       -  no\n");
     }
 
     #[test]
     fn exit_is_one_as_soon_as_one_hand_is_rejected() {
         let accepted = example(Status::Accepted);
         assert_eq!(verdict(std::slice::from_ref(&accepted)), Exit::Fine);
-        assert_eq!(
-            verdict(&[accepted, example(Status::Rejected)]),
-            Exit::SomeRejected
-        );
+        assert_eq!(verdict(&[accepted, example(Status::Rejected)]), Exit::SomeRejected);
     }
 
     #[test]
     fn the_table_tells_rules_causes_and_missing_numbers() {
         let text = reports_table(&[example(Status::Rejected)], false);
-        assert!(
-            text.contains("leap: meets spider; misses maniptrans, dexman,"),
-            "{text}"
-        );
-        assert!(
-            text.contains("leap: rejected because dropped (frame 3)"),
-            "{text}"
-        );
-        assert!(
-            text.lines().nth(1).is_some_and(|row| row.contains(" - ")),
-            "{text}"
-        );
+        assert!(text.contains("leap: meets spider; misses maniptrans, dexman,"), "{text}");
+        assert!(text.contains("leap: rejected because dropped (frame 3)"), "{text}");
+        assert!(text.lines().nth(1).is_some_and(|row| row.contains(" - ")), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(reports_table(&[example(Status::Rejected)], true).contains("\u{1b}[31mrejected"));
     }
@@ -269,10 +221,7 @@ mod tests {
             seed: 1,
             status,
             cause: (status == Status::Rejected).then(|| "dropped (frame 3)".into()),
-            protocols: dextra::Protocols {
-                spider: true,
-                ..Default::default()
-            },
+            protocols: dextra::Protocols { spider: true, ..Default::default() },
             e_r_deg: 1.0,
             e_t_cm: 1.0,
             e_j_cm: f64::NAN,

@@ -31,10 +31,7 @@ impl Console {
         } else {
             View::Lines(Lines::default())
         };
-        Console {
-            prefix: prefix.to_owned(),
-            view: Mutex::new(view),
-        }
+        Console { prefix: prefix.to_owned(), view: Mutex::new(view) }
     }
 
     fn with_view(&self, act: impl FnOnce(&mut View)) {
@@ -102,11 +99,7 @@ impl Reporter for Console {
 }
 
 fn labelled(prefix: &str, text: &str) -> String {
-    if prefix.is_empty() {
-        text.to_owned()
-    } else {
-        format!("{prefix}: {text}")
-    }
+    if prefix.is_empty() { text.to_owned() } else { format!("{prefix}: {text}") }
 }
 
 fn style(counted: bool) -> ProgressStyle {
@@ -128,30 +121,17 @@ struct Lines {
 
 impl Lines {
     fn stage(&mut self, label: &str, total: Option<u64>, now: Instant) -> String {
-        *self = Lines {
-            label: label.to_owned(),
-            total,
-            last: Some(now),
-        };
+        *self = Lines { label: label.to_owned(), total, last: Some(now) };
         format!("{label} …")
     }
 
     fn advance(&mut self, done: u64, message: &str, now: Instant) -> Option<String> {
-        if self
-            .last
-            .is_some_and(|last| now.duration_since(last) < LINE_INTERVAL)
-        {
+        if self.last.is_some_and(|last| now.duration_since(last) < LINE_INTERVAL) {
             return None;
         }
         self.last = Some(now);
-        let count = self
-            .total
-            .map_or_else(|| done.to_string(), |total| format!("{done}/{total}"));
-        Some(
-            format!("{} {count} {message}", self.label)
-                .trim_end()
-                .to_owned(),
-        )
+        let count = self.total.map_or_else(|| done.to_string(), |total| format!("{done}/{total}"));
+        Some(format!("{} {count} {message}", self.label).trim_end().to_owned())
     }
 }
 
@@ -163,16 +143,10 @@ mod tests {
     fn plain_lines_are_at_least_the_interval_apart() {
         let start = Instant::now();
         let mut lines = Lines::default();
-        assert_eq!(
-            lines.stage("leap: refine", Some(10), start),
-            "leap: refine …"
-        );
+        assert_eq!(lines.stage("leap: refine", Some(10), start), "leap: refine …");
         assert_eq!(lines.advance(1, "a", start + Duration::from_secs(1)), None);
         let late = start + LINE_INTERVAL;
-        assert_eq!(
-            lines.advance(2, "2 cm", late).as_deref(),
-            Some("leap: refine 2/10 2 cm")
-        );
+        assert_eq!(lines.advance(2, "2 cm", late).as_deref(), Some("leap: refine 2/10 2 cm"));
         assert_eq!(lines.advance(3, "", late + Duration::from_secs(1)), None);
         assert_eq!(
             lines.advance(4, "", late + LINE_INTERVAL).as_deref(),
@@ -185,10 +159,7 @@ mod tests {
         let start = Instant::now();
         let mut lines = Lines::default();
         lines.stage("search", None, start);
-        assert_eq!(
-            lines.advance(7, "", start + LINE_INTERVAL).as_deref(),
-            Some("search 7")
-        );
+        assert_eq!(lines.advance(7, "", start + LINE_INTERVAL).as_deref(), Some("search 7"));
     }
 
     #[test]

@@ -113,32 +113,15 @@ pub fn diagnose(
     evidence: &Evidence,
 ) -> Result<Option<Failure>, Mismatch> {
     let errors = object_errors(rollout, reference)?;
-    let case = Case {
-        rollout,
-        reference,
-        evidence,
-    };
+    let case = Case { rollout, reference, evidence };
     if let Some(state) = rollout.first_non_finite() {
-        let frame = reference
-            .frames
-            .iter()
-            .rposition(|f| f.step < state)
-            .unwrap_or(0);
+        let frame = reference.frames.iter().rposition(|f| f.step < state).unwrap_or(0);
         let detail = format!("the simulation is not finite from state {state} on");
-        return Ok(Some(Failure {
-            cause: Cause::NonFinite,
-            frame,
-            detail,
-        }));
+        return Ok(Some(Failure { cause: Cause::NonFinite, frame, detail }));
     }
-    let first = errors
-        .iter()
-        .enumerate()
-        .filter_map(|(o, e)| Some((first_failing(e)?, o)))
-        .min();
+    let first = errors.iter().enumerate().filter_map(|(o, e)| Some((first_failing(e)?, o))).min();
     Ok(first.map(|(frame, object)| {
-        case.implausible(object)
-            .unwrap_or_else(|| case.explain(object, frame, &errors[object]))
+        case.implausible(object).unwrap_or_else(|| case.explain(object, frame, &errors[object]))
     }))
 }
 
@@ -181,28 +164,15 @@ impl Case<'_> {
 
     fn implausible(&self, object: usize) -> Option<Failure> {
         let fail = |frame: usize, detail: String| {
-            Some(Failure {
-                cause: Cause::ImplausibleReference,
-                frame,
-                detail,
-            })
+            Some(Failure { cause: Cause::ImplausibleReference, frame, detail })
         };
         let peaks = self.evidence.peaks.get(object).copied().unwrap_or_default();
         let limits = retime::Limits::default();
-        let Peaks {
-            speed,
-            acceleration,
-            angular_speed,
-        } = peaks;
+        let Peaks { speed, acceleration, angular_speed } = peaks;
         for (what, unit, peak, limit) in [
             ("speed", "m/s", speed, limits.speed),
             ("acceleration", "m/s2", acceleration, limits.acceleration),
-            (
-                "angular speed",
-                "rad/s",
-                angular_speed,
-                limits.angular_speed,
-            ),
+            ("angular speed", "rad/s", angular_speed, limits.angular_speed),
         ] {
             if peak.value > IMPLAUSIBLE * limit {
                 let name = &self.rollout.objects[object].name;
@@ -236,11 +206,8 @@ impl Case<'_> {
             errors.rotation[failing].to_degrees(),
             self.time(failing)
         );
-        let fail = |cause, frame, why: String| Failure {
-            cause,
-            frame,
-            detail: format!("{at}: {why}"),
-        };
+        let fail =
+            |cause, frame, why: String| Failure { cause, frame, detail: format!("{at}: {why}") };
 
         let Some(interval) = self.evidence.intervals.get(object).copied().flatten() else {
             return self.explain_still(object, failing, &at);
@@ -248,15 +215,8 @@ impl Case<'_> {
         let lift = interval.lift.min(self.reference.frames.len() - 1);
         let (lifted, failed) = (self.time(lift), self.time(failing));
         if failing < lift || deviation(errors, lift) > TOPPLED {
-            let touched = self
-                .contacts(0.0, failed)
-                .iter()
-                .any(|c| c.hand_object_count > 0);
-            let who = if touched {
-                "the hand moved it"
-            } else {
-                "it moved untouched"
-            };
+            let touched = self.contacts(0.0, failed).iter().any(|c| c.hand_object_count > 0);
+            let who = if touched { "the hand moved it" } else { "it moved untouched" };
             let why = format!("{who} before the lift at {lifted:.2} s");
             return fail(Cause::ToppledOnApproach, failing, why);
         }
@@ -293,39 +253,23 @@ impl Case<'_> {
 
     /// An object that should rest all along.
     fn explain_still(&self, object: usize, failing: usize, at: &str) -> Failure {
-        let first_lift = self
-            .evidence
-            .intervals
-            .iter()
-            .flatten()
-            .map(|i| i.lift)
-            .min();
+        let first_lift = self.evidence.intervals.iter().flatten().map(|i| i.lift).min();
         let cause = match first_lift {
             Some(lift) if failing < lift => Cause::ToppledOnApproach,
             _ => Cause::Drifted,
         };
         let name = &self.rollout.objects[object].name;
         let detail = format!("{at}: the reference leaves `{name}` at rest");
-        Failure {
-            cause,
-            frame: failing,
-            detail,
-        }
+        Failure { cause, frame: failing, detail }
     }
 
     /// The worst wrist error beyond the limit between two times, and its judged frame.
     fn wrist_off(&self, from: f64, to: f64) -> Option<(usize, f64)> {
         let errors = &self.evidence.wrist_error;
         let within = |step: &usize| (from..=to).contains(&(*step as f64 * self.rollout.dt));
-        let step = (0..errors.len())
-            .filter(within)
-            .max_by(|&a, &b| errors[a].total_cmp(&errors[b]))?;
-        let frame = self
-            .reference
-            .frames
-            .iter()
-            .rposition(|f| f.step <= step)
-            .unwrap_or(0);
+        let step =
+            (0..errors.len()).filter(within).max_by(|&a, &b| errors[a].total_cmp(&errors[b]))?;
+        let frame = self.reference.frames.iter().rposition(|f| f.step <= step).unwrap_or(0);
         (errors[step] > WRIST_OFF_M).then_some((frame, errors[step]))
     }
 

@@ -75,11 +75,7 @@ pub const fn phalanx_body(finger: usize, phalanx: usize) -> usize {
 
 /// Centre of the rounded fingertip in the frame of the last phalanx, metres.
 pub fn tip_center(finger: usize) -> Point3<f64> {
-    Point3::new(
-        PHALANX_LENGTH[finger][2] - PHALANX_RADIUS[finger][2],
-        0.0,
-        0.0,
-    )
+    Point3::new(PHALANX_LENGTH[finger][2] - PHALANX_RADIUS[finger][2], 0.0, 0.0)
 }
 
 /// The tip keypoint in the frame of the last phalanx: a point of the skin between the very end and
@@ -122,10 +118,7 @@ fn add_finger(tree: &mut KinematicTree, finger: usize) {
         ]
     } else {
         [
-            vec![
-                ("abduct", -Vector3::z(), (-0.35, 0.35)),
-                ("mcp_flex", flexion, (-0.35, 1.6)),
-            ],
+            vec![("abduct", -Vector3::z(), (-0.35, 0.35)), ("mcp_flex", flexion, (-0.35, 1.6))],
             vec![("pip_flex", flexion, (0.0, 1.92))],
             vec![("dip_flex", flexion, (-0.1, 1.4))],
         ]
@@ -139,14 +132,8 @@ fn add_finger(tree: &mut KinematicTree, finger: usize) {
         let body = tree.bodies.len();
         debug_assert_eq!(body, phalanx_body(finger, phalanx));
         let (parent, parent_from_body) = match phalanx {
-            0 => (
-                0,
-                Pose::from_parts(Vector3::from(BASE[finger]).into(), base_rotation(finger)),
-            ),
-            _ => (
-                body - 1,
-                Pose::translation(PHALANX_LENGTH[finger][phalanx - 1], 0.0, 0.0),
-            ),
+            0 => (0, Pose::from_parts(Vector3::from(BASE[finger]).into(), base_rotation(finger))),
+            _ => (body - 1, Pose::translation(PHALANX_LENGTH[finger][phalanx - 1], 0.0, 0.0)),
         };
         let first = tree.joints.len();
         for (joint, axis, range) in hinges {
@@ -189,12 +176,7 @@ pub fn capsules() -> Vec<Capsule> {
         let end = Point3::from(base);
         // The palm's bones fan out from a narrow wrist rather than from one point.
         let start = Point3::new(0.010, end.y * 0.55, 0.0);
-        capsules.push(Capsule {
-            body: 0,
-            start,
-            end,
-            radius: METACARPAL_RADIUS,
-        });
+        capsules.push(Capsule { body: 0, start, end, radius: METACARPAL_RADIUS });
     }
     for finger in 0..FINGERS.len() {
         for phalanx in 0..3 {
@@ -238,13 +220,11 @@ mod tests {
     fn flexed(tree: &KinematicTree, angle: f64) -> Vec<f64> {
         tree.joints
             .iter()
-            .map(|j| {
-                if j.name.ends_with("_flex") {
-                    angle.clamp(j.range.0, j.range.1)
-                } else {
-                    0.0
-                }
-            })
+            .map(
+                |j| {
+                    if j.name.ends_with("_flex") { angle.clamp(j.range.0, j.range.1) } else { 0.0 }
+                },
+            )
             .collect()
     }
 
@@ -280,12 +260,7 @@ mod tests {
         let tree = skeleton();
         let open = keypoints(&tree, &flexed(&tree, 0.0), &Pose::identity());
         let closed = keypoints(&tree, &flexed(&tree, 0.7), &Pose::identity());
-        assert!(
-            closed[4].y - open[4].y > 0.02,
-            "{:?} {:?}",
-            open[4],
-            closed[4]
-        );
+        assert!(closed[4].y - open[4].y > 0.02, "{:?} {:?}", open[4], closed[4]);
     }
 
     #[test]
@@ -293,29 +268,19 @@ mod tests {
         let tree = skeleton();
         assert_eq!(tree.joints.len(), 21);
         for joint in &tree.joints {
-            assert!(
-                joint.range.0 <= 0.0 && joint.range.1 > 0.3,
-                "{}",
-                joint.name
-            );
+            assert!(joint.range.0 <= 0.0 && joint.range.1 > 0.3, "{}", joint.name);
         }
     }
 
     /// The value of `key` in the first geom called `name` of the MJCF.
     fn geom_numbers(name: &str, key: &str) -> Vec<f64> {
         let xml = include_str!("../../../assets/hands/human.xml");
-        let line = xml
-            .lines()
-            .find(|l| l.contains(&format!("<geom name=\"{name}\"")))
-            .unwrap();
+        let line = xml.lines().find(|l| l.contains(&format!("<geom name=\"{name}\""))).unwrap();
         let Some(at) = line.find(&format!(" {key}=\"")) else {
             return vec![METACARPAL_RADIUS];
         };
         let value = line[at + key.len() + 3..].split('"').next().unwrap();
-        value
-            .split_whitespace()
-            .map(|v| v.parse().unwrap())
-            .collect()
+        value.split_whitespace().map(|v| v.parse().unwrap()).collect()
     }
 
     #[test]
@@ -331,10 +296,7 @@ mod tests {
             for (a, b) in ends.iter().zip(ours.iter().flat_map(|v| v.iter())) {
                 assert!((a - b).abs() < 1e-9, "{name}: {ends:?}");
             }
-            assert!(
-                (geom_numbers(&name, "size")[0] - capsule.radius).abs() < 1e-9,
-                "{name}"
-            );
+            assert!((geom_numbers(&name, "size")[0] - capsule.radius).abs() < 1e-9, "{name}");
         }
     }
 }

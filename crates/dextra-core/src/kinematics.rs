@@ -187,27 +187,19 @@ impl Coordinates {
                 at = coupling.of;
                 steps += 1;
                 if steps > count {
-                    return Err(KinematicsError::Cycle {
-                        joint: tree.joints[joint].name.clone(),
-                    });
+                    return Err(KinematicsError::Cycle { joint: tree.joints[joint].name.clone() });
                 }
             }
             // `joints` is sorted, and `at` is undriven, so the search always succeeds.
             let coordinate = joints.partition_point(|&j| j < at);
-            follow.push(Follow {
-                coordinate,
-                ratio,
-                offset,
-            });
+            follow.push(Follow { coordinate, ratio, offset });
         }
         let mut range: Vec<(f64, f64)> = joints.iter().map(|&j| tree.joints[j].range).collect();
         for (joint, f) in tree.joints.iter().zip(&follow) {
             // False for NaN too, which `max` and `min` below would swallow.
             let ordered = joint.range.0 <= joint.range.1;
             if !ordered {
-                return Err(KinematicsError::EmptyRange {
-                    joint: joint.name.clone(),
-                });
+                return Err(KinematicsError::EmptyRange { joint: joint.name.clone() });
             }
             if f.ratio == 0.0 {
                 continue;
@@ -219,16 +211,10 @@ impl Coordinates {
         }
         for (&joint, &(low, high)) in joints.iter().zip(&range) {
             if low > high {
-                return Err(KinematicsError::EmptyRange {
-                    joint: tree.joints[joint].name.clone(),
-                });
+                return Err(KinematicsError::EmptyRange { joint: tree.joints[joint].name.clone() });
             }
         }
-        Ok(Self {
-            joints,
-            range,
-            follow,
-        })
+        Ok(Self { joints, range, follow })
     }
 
     /// Number of coordinates.
@@ -282,9 +268,7 @@ impl Workspace {
     pub fn new(tree: &KinematicTree) -> Self {
         let mut chains: Vec<Vec<usize>> = Vec::with_capacity(tree.bodies.len());
         for body in &tree.bodies {
-            let mut chain = body
-                .parent
-                .map_or_else(Vec::new, |parent| chains[parent].clone());
+            let mut chain = body.parent.map_or_else(Vec::new, |parent| chains[parent].clone());
             chain.extend(&body.joints);
             chains.push(chain);
         }

@@ -148,9 +148,8 @@ pub fn object_errors(
 /// missing counts as infinitely wrong and meets no rule.
 pub fn evaluate(rollout: &Rollout, reference: &Reference) -> Result<Metrics, Mismatch> {
     let errors = object_errors(rollout, reference)?;
-    let demonstrated: Vec<usize> = (0..reference.frames.len())
-        .filter(|&f| reference.frames[f].is_demonstrated())
-        .collect();
+    let demonstrated: Vec<usize> =
+        (0..reference.frames.len()).filter(|&f| reference.frames[f].is_demonstrated()).collect();
     // A reference without any human (an object-only recording) is judged on all its frames.
     let averaged: Vec<usize> = if demonstrated.is_empty() {
         (0..reference.frames.len()).collect()
@@ -170,12 +169,7 @@ pub fn evaluate(rollout: &Rollout, reference: &Reference) -> Result<Metrics, Mis
         rollout.contacts.iter().map(value).collect()
     };
     let touching = |value: fn(&crate::rollout::StepContacts) -> f64| -> Vec<f64> {
-        rollout
-            .contacts
-            .iter()
-            .filter(|c| c.hand_object_count > 0)
-            .map(value)
-            .collect()
+        rollout.contacts.iter().filter(|c| c.hand_object_count > 0).map(value).collect()
     };
     let max = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let p99 = |values: &[f64]| percentile(values, 99.0).unwrap_or(0.0);
@@ -209,13 +203,12 @@ pub fn evaluate(rollout: &Rollout, reference: &Reference) -> Result<Metrics, Mis
 
 fn largest<'a>(series: impl Iterator<Item = &'a [f64]>) -> Peak {
     let frames = series.flat_map(|values| values.iter().copied().enumerate());
-    frames.fold(Peak::default(), |best, (frame, value)| {
-        if value > best.value {
-            Peak { value, frame }
-        } else {
-            best
-        }
-    })
+    frames.fold(
+        Peak::default(),
+        |best, (frame, value)| {
+            if value > best.value { Peak { value, frame } } else { best }
+        },
+    )
 }
 
 /// The largest over hands of the mean distance between robot and human over the demonstrated frames
@@ -233,22 +226,10 @@ fn worst_hand(
             let Some(human) = &frame.human_keypoints[h] else {
                 continue;
             };
-            for (i, &k) in hand
-                .keypoints
-                .iter()
-                .enumerate()
-                .filter(|&(_, &k)| wanted(k))
-            {
-                let robot = hand
-                    .keypoints_in_world
-                    .get(frame.step)
-                    .map(|points| points[i]);
+            for (i, &k) in hand.keypoints.iter().enumerate().filter(|&(_, &k)| wanted(k)) {
+                let robot = hand.keypoints_in_world.get(frame.step).map(|points| points[i]);
                 let error = robot.map_or(f64::INFINITY, |robot| (robot - human[k]).norm());
-                sum += if error.is_finite() {
-                    error
-                } else {
-                    f64::INFINITY
-                };
+                sum += if error.is_finite() { error } else { f64::INFINITY };
                 count += 1;
             }
         }
@@ -267,62 +248,31 @@ fn check(rollout: &Rollout, reference: &Reference) -> Result<(), Mismatch> {
     }
     for hand in &rollout.hands {
         if let Some(&keypoint) = hand.keypoints.iter().find(|&&k| k >= keypoint::COUNT) {
-            return Err(Mismatch::Keypoint {
-                hand: hand.hand.clone(),
-                keypoint,
-            });
+            return Err(Mismatch::Keypoint { hand: hand.hand.clone(), keypoint });
         }
         let count = hand.keypoints.len();
-        let wrong = hand
-            .keypoints_in_world
-            .iter()
-            .position(|points| points.len() != count);
+        let wrong = hand.keypoints_in_world.iter().position(|points| points.len() != count);
         if let Some(state) = wrong {
             let points = hand.keypoints_in_world[state].len();
-            return Err(Mismatch::Points {
-                hand: hand.hand.clone(),
-                state,
-                count,
-                points,
-            });
+            return Err(Mismatch::Points { hand: hand.hand.clone(), state, count, points });
         }
     }
     for (f, frame) in reference.frames.iter().enumerate() {
         let counts = [
-            (
-                "objects",
-                frame.world_from_object.len(),
-                rollout.objects.len(),
-            ),
+            ("objects", frame.world_from_object.len(), rollout.objects.len()),
             ("hands", frame.human_keypoints.len(), rollout.hands.len()),
         ];
         for (what, reference, rollout) in counts {
             if reference != rollout {
-                return Err(Mismatch::Count {
-                    frame: f,
-                    what,
-                    reference,
-                    rollout,
-                });
+                return Err(Mismatch::Count { frame: f, what, reference, rollout });
             }
         }
-        let objects = rollout
-            .objects
-            .iter()
-            .map(|o| (&o.name, o.world_from_object.len()));
-        let hands = rollout
-            .hands
-            .iter()
-            .map(|h| (&h.hand, h.keypoints_in_world.len()));
+        let objects = rollout.objects.iter().map(|o| (&o.name, o.world_from_object.len()));
+        let hands = rollout.hands.iter().map(|h| (&h.hand, h.keypoints_in_world.len()));
         for (series, states) in objects.chain(hands) {
             if rollout.finite && frame.step >= states {
                 let series = series.clone();
-                return Err(Mismatch::Step {
-                    frame: f,
-                    step: frame.step,
-                    series,
-                    states,
-                });
+                return Err(Mismatch::Step { frame: f, step: frame.step, series, states });
             }
         }
     }

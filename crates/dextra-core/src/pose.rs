@@ -37,10 +37,11 @@ pub fn distance_between(a: &Pose, b: &Pose) -> f64 {
 
 /// Interpolates: position linearly, rotation along the geodesic; `t` in `[0, 1]`.
 pub fn interpolate(a: &Pose, b: &Pose, t: f64) -> Pose {
-    let rotation = a
-        .rotation
-        .try_slerp(&b.rotation, t, 1e-9)
-        .unwrap_or(if t < 0.5 { a.rotation } else { b.rotation });
+    let rotation = a.rotation.try_slerp(&b.rotation, t, 1e-9).unwrap_or(if t < 0.5 {
+        a.rotation
+    } else {
+        b.rotation
+    });
     Pose::from_parts(
         Translation3::from(a.translation.vector.lerp(&b.translation.vector, t)),
         rotation,
@@ -72,8 +73,5 @@ pub fn mean(poses: &[Pose]) -> Option<Pose> {
         sum += if q.dot(&first.rotation.quaternion().coords) < 0.0 { -q } else { q };
     }
     let rotation = UnitQuaternion::from_quaternion(Quaternion::from(sum));
-    Some(Pose::from_parts(
-        Translation3::from(translation / poses.len() as f64),
-        rotation,
-    ))
+    Some(Pose::from_parts(Translation3::from(translation / poses.len() as f64), rotation))
 }

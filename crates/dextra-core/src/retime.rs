@@ -27,11 +27,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            speed: 1.0,
-            acceleration: 6.0,
-            angular_speed: 5.0,
-        }
+        Limits { speed: 1.0, acceleration: 6.0, angular_speed: 5.0 }
     }
 }
 
@@ -118,26 +114,13 @@ fn inner_peak(vectors: &[Vector3<f64>], margin: f64) -> Peak {
         return peak(vectors);
     }
     let inner = peak(&vectors[margin..vectors.len() - margin]);
-    Peak {
-        frame: inner.frame + margin,
-        ..inner
-    }
+    Peak { frame: inner.frame + margin, ..inner }
 }
 
 fn peak(vectors: &[Vector3<f64>]) -> Peak {
-    vectors
-        .iter()
-        .enumerate()
-        .fold(Peak::default(), |best, (frame, v)| {
-            if v.norm() > best.value {
-                Peak {
-                    value: v.norm(),
-                    frame,
-                }
-            } else {
-                best
-            }
-        })
+    vectors.iter().enumerate().fold(Peak::default(), |best, (frame, v)| {
+        if v.norm() > best.value { Peak { value: v.norm(), frame } } else { best }
+    })
 }
 
 impl Peaks {
@@ -191,22 +174,13 @@ pub fn resample(
     check_lengths(demo, frames)?;
 
     let intervals = (frames - 1) as f64;
-    let wanted = (intervals * factor * fps_out / demo.fps - 1e-9)
-        .ceil()
-        .max(0.0);
+    let wanted = (intervals * factor * fps_out / demo.fps - 1e-9).ceil().max(0.0);
     if wanted >= MAX_FRAMES {
-        return Err(RetimeError::TooMany {
-            frames: wanted + 1.0,
-        });
+        return Err(RetimeError::TooMany { frames: wanted + 1.0 });
     }
-    let times: Vec<f64> = (0..=wanted as usize)
-        .map(|i| i as f64 * intervals / wanted.max(1.0))
-        .collect();
-    let factor = if frames > 1 {
-        wanted / fps_out * demo.fps / intervals
-    } else {
-        factor
-    };
+    let times: Vec<f64> =
+        (0..=wanted as usize).map(|i| i as f64 * intervals / wanted.max(1.0)).collect();
+    let factor = if frames > 1 { wanted / fps_out * demo.fps / intervals } else { factor };
     let sigma = sigma_s * fps_out;
 
     let mut out = demo.clone();
@@ -215,42 +189,24 @@ pub fn resample(
         hand.keypoints_in_world = resample_keypoints(&hand.keypoints_in_world, &times, sigma);
     }
     for object in &mut out.objects {
-        let poses: Vec<Pose> = times
-            .iter()
-            .map(|&t| pose_at(&object.world_from_object, t))
-            .collect();
+        let poses: Vec<Pose> =
+            times.iter().map(|&t| pose_at(&object.world_from_object, t)).collect();
         object.world_from_object = signal::smooth_poses(&poses, sigma);
     }
     if (factor - 1.0).abs() > 1e-9 {
-        out.provenance
-            .notes
-            .push(format!("time scaled by a factor of {factor:.3}"));
+        out.provenance.notes.push(format!("time scaled by a factor of {factor:.3}"));
     }
     Ok(out)
 }
 
 fn check_lengths(demo: &Demonstration, expected: usize) -> Result<(), RetimeError> {
-    let hands = demo
-        .hands
-        .iter()
-        .map(|h| (h.side.name(), h.keypoints_in_world.len()));
-    let objects = demo
-        .objects
-        .iter()
-        .map(|o| (o.name.as_str(), o.world_from_object.len()));
+    let hands = demo.hands.iter().map(|h| (h.side.name(), h.keypoints_in_world.len()));
+    let objects = demo.objects.iter().map(|o| (o.name.as_str(), o.world_from_object.len()));
     if expected == 0 {
-        return Err(RetimeError::Frames {
-            track: "hand".into(),
-            frames: 0,
-            expected,
-        });
+        return Err(RetimeError::Frames { track: "hand".into(), frames: 0, expected });
     }
     match hands.chain(objects).find(|&(_, frames)| frames != expected) {
-        Some((track, frames)) => Err(RetimeError::Frames {
-            track: track.into(),
-            frames,
-            expected,
-        }),
+        Some((track, frames)) => Err(RetimeError::Frames { track: track.into(), frames, expected }),
         None => Ok(()),
     }
 }
@@ -293,11 +249,7 @@ fn cubic(last: usize, t: f64, value: impl Fn(usize) -> Vector3<f64>) -> Vector3<
     }
     let (p1, p2) = (value(i), value(i + 1));
     let p0 = if i == 0 { p1 * 2.0 - p2 } else { value(i - 1) };
-    let p3 = if i + 2 > last {
-        p2 * 2.0 - p1
-    } else {
-        value(i + 2)
-    };
+    let p3 = if i + 2 > last { p2 * 2.0 - p1 } else { value(i + 2) };
     let (m1, m2) = ((p2 - p0) / 2.0, (p3 - p1) / 2.0);
     let (u2, u3) = (u * u, u * u * u);
     p1 * (2.0 * u3 - 3.0 * u2 + 1.0)

@@ -235,21 +235,16 @@ impl Rollout {
         let good_start = finite(&self.qpos0) && finite(&self.qvel0) && self.dt.is_finite();
         let bad = [
             (!good_start).then_some(0),
-            self.ctrl
-                .iter()
-                .position(|x| !x.is_finite())
-                .map(|i| i / self.nu.max(1)),
+            self.ctrl.iter().position(|x| !x.is_finite()).map(|i| i / self.nu.max(1)),
             self.qpos.iter().position(|q| !finite(q)),
             self.contacts.iter().position(|c| !good_contact(c)),
             self.saturated.iter().position(|x| !x.is_finite()),
             (!self.finite).then_some(self.qpos.len()),
         ];
-        let objects = self.objects.iter().map(|object| {
-            object
-                .world_from_object
-                .iter()
-                .position(|pose| !good_pose(pose))
-        });
+        let objects = self
+            .objects
+            .iter()
+            .map(|object| object.world_from_object.iter().position(|pose| !good_pose(pose)));
         let hands = self.hands.iter().map(|hand| {
             hand.keypoints_in_world
                 .iter()
@@ -263,15 +258,8 @@ impl Rollout {
     /// A rollout that is not finite is never accepted, whatever the limits.
     pub fn accept(self, reference: &Reference, limits: &Limits) -> Result<Accepted, Rejection> {
         match self.judge(reference, limits) {
-            Ok(metrics) => Ok(Accepted {
-                rollout: self,
-                metrics,
-                limits: *limits,
-            }),
-            Err(reason) => Err(Rejection {
-                rollout: Box::new(self),
-                reason,
-            }),
+            Ok(metrics) => Ok(Accepted { rollout: self, metrics, limits: *limits }),
+            Err(reason) => Err(Rejection { rollout: Box::new(self), reason }),
         }
     }
 
@@ -282,30 +270,15 @@ impl Rollout {
         let metrics = metrics::evaluate(self, reference)?;
         if !metrics.protocols.passed(limits.protocol) {
             let metrics = Box::new(metrics);
-            return Err(Reason::Protocol {
-                protocol: limits.protocol,
-                metrics,
-            });
+            return Err(Reason::Protocol { protocol: limits.protocol, metrics });
         }
         let checks = [
-            (
-                "hand-object",
-                metrics.object_penetration_p99,
-                limits.object_penetration,
-            ),
-            (
-                "self",
-                metrics.self_penetration_p99,
-                limits.self_penetration,
-            ),
+            ("hand-object", metrics.object_penetration_p99, limits.object_penetration),
+            ("self", metrics.self_penetration_p99, limits.self_penetration),
         ];
         for (what, value, allowed) in checks {
             if let Some(allowed) = allowed.filter(|&allowed| value > allowed) {
-                return Err(Reason::Penetration {
-                    what,
-                    value,
-                    allowed,
-                });
+                return Err(Reason::Penetration { what, value, allowed });
             }
         }
         Ok(metrics)

@@ -8,15 +8,9 @@ use crate::{ObjectTrack, Pose, pose};
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 
 /// Departure from rest that proves an object moved: 1 cm, above the noise of recorded tracks.
-const MOVED: Departure = Departure {
-    distance: 0.01,
-    angle: 5.0 * DEG,
-};
+const MOVED: Departure = Departure { distance: 0.01, angle: 5.0 * DEG };
 /// Departure that marks the onset of a motion already proven: 3 mm.
-const STIRRED: Departure = Departure {
-    distance: 0.003,
-    angle: 1.5 * DEG,
-};
+const STIRRED: Departure = Departure { distance: 0.003, angle: 1.5 * DEG };
 /// Time over which an object is taken to rest at the start and the end of a clip, seconds.
 const REST_S: f64 = 0.2;
 /// Height difference up to which an object counts as standing on the support it started from.
@@ -46,16 +40,12 @@ impl Departure {
 ///
 /// Exact on straight lines at constant speed, also at both ends.
 pub fn smooth_vectors(values: &[Vector3<f64>], sigma: f64) -> Vec<Vector3<f64>> {
-    (0..values.len())
-        .map(|i| fit_at(i, values.len(), sigma, |k| values[k]))
-        .collect()
+    (0..values.len()).map(|i| fit_at(i, values.len(), sigma, |k| values[k])).collect()
 }
 
 /// Smooths points `[T]`; see [`smooth_vectors`].
 pub fn smooth_points(points: &[Point3<f64>], sigma: f64) -> Vec<Point3<f64>> {
-    (0..points.len())
-        .map(|i| fit_at(i, points.len(), sigma, |k| points[k].coords).into())
-        .collect()
+    (0..points.len()).map(|i| fit_at(i, points.len(), sigma, |k| points[k].coords).into()).collect()
 }
 
 /// Smooths poses `[T]`: positions as [`smooth_vectors`], rotations in the tangent space of each
@@ -68,9 +58,8 @@ pub fn smooth_poses(poses: &[Pose], sigma: f64) -> Vec<Pose> {
         .map(|i| {
             let at = poses[i].rotation;
             let position = fit_at(i, poses.len(), sigma, |k| poses[k].translation.vector);
-            let turn = fit_at(i, poses.len(), sigma, |k| {
-                (at.inverse() * poses[k].rotation).scaled_axis()
-            });
+            let turn =
+                fit_at(i, poses.len(), sigma, |k| (at.inverse() * poses[k].rotation).scaled_axis());
             Pose::from_parts(
                 Translation3::from(position),
                 at * UnitQuaternion::from_scaled_axis(turn),
@@ -109,11 +98,7 @@ fn fit_at(
         m1 += v * (weight * x);
     }
     let determinant = s0 * s2 - s1 * s1;
-    if determinant > 1e-12 {
-        (m0 * s2 - m1 * s1) / determinant
-    } else {
-        m0 / s0
-    }
+    if determinant > 1e-12 { (m0 * s2 - m1 * s1) / determinant } else { m0 / s0 }
 }
 
 /// First derivative of points `[T]` sampled every `dt` seconds: central differences, one-sided at
@@ -122,11 +107,7 @@ pub fn velocities(points: &[Point3<f64>], dt: f64) -> Vec<Vector3<f64>> {
     (0..points.len())
         .map(|i| {
             let (a, b) = neighbours(i, points.len());
-            if a == b {
-                Vector3::zeros()
-            } else {
-                (points[b] - points[a]) / ((b - a) as f64 * dt)
-            }
+            if a == b { Vector3::zeros() } else { (points[b] - points[a]) / ((b - a) as f64 * dt) }
         })
         .collect()
 }
@@ -188,11 +169,7 @@ pub fn moving_interval(world_from_object: &[Pose], fps: f64) -> Option<MovingInt
 pub fn object_moving_interval(object: &ObjectTrack, fps: f64) -> Option<MovingInterval> {
     let vertices = &object.mesh.vertices;
     interval(&object.world_from_object, fps, |pose| {
-        vertices
-            .iter()
-            .map(|v| (pose * v).z)
-            .reduce(f64::min)
-            .unwrap_or(pose.translation.z)
+        vertices.iter().map(|v| (pose * v).z).reduce(f64::min).unwrap_or(pose.translation.z)
     })
 }
 
@@ -214,28 +191,18 @@ fn interval(track: &[Pose], fps: f64, height: impl Fn(&Pose) -> f64) -> Option<M
         .filter(|&w| w >= 4.min(window))
         .find_map(|w| rest_at_end(&track[count - w..], &stirred, w as f64 / window as f64));
     let Some(end) = resting else {
-        return Some(MovingInterval {
-            lift,
-            last: count - 1,
-            put: None,
-        });
+        return Some(MovingInterval { lift, last: count - 1, put: None });
     };
     // A clip that returns to where it started is away from there at `departed`; one that ends within
     // 1 cm of every frame since then arrived at once.
-    let arrived = track
-        .windows(2)
-        .rposition(|pair| away(&end, pair))
-        .map_or(departed, |first| first + 1);
+    let arrived =
+        track.windows(2).rposition(|pair| away(&end, pair)).map_or(departed, |first| first + 1);
     let last = (arrived..count)
         .find(|&i| !stirred.exceeded(&end, &track[i]))
         .map_or(count - 1, |still| still.saturating_sub(1))
         .max(lift);
     let supported = (height(&end) - height(&start)).abs() <= SUPPORT_M;
-    Some(MovingInterval {
-        lift,
-        last,
-        put: supported.then_some(last),
-    })
+    Some(MovingInterval { lift, last, put: supported.then_some(last) })
 }
 
 /// Whether both of two frames in a row are away; a glitch of one frame is no departure.
@@ -281,16 +248,9 @@ pub fn rest_pose(poses: &[Pose]) -> Option<Pose> {
     let coordinate =
         |axis: usize| median(poses.iter().map(|p| p.translation.vector[axis]).collect());
     let total = |pose: &Pose| -> f64 { poses.iter().map(|p| pose::angle_between(pose, p)).sum() };
-    let medoid = poses
-        .iter()
-        .map(|p| (total(p), p))
-        .min_by(|a, b| a.0.total_cmp(&b.0))?
-        .1;
-    let near: Vec<Pose> = poses
-        .iter()
-        .filter(|p| pose::angle_between(medoid, p) < 10.0 * DEG)
-        .copied()
-        .collect();
+    let medoid = poses.iter().map(|p| (total(p), p)).min_by(|a, b| a.0.total_cmp(&b.0))?.1;
+    let near: Vec<Pose> =
+        poses.iter().filter(|p| pose::angle_between(medoid, p) < 10.0 * DEG).copied().collect();
     let rotation = pose::mean(&near).map_or(medoid.rotation, |mean| mean.rotation);
     Some(Pose::from_parts(
         Translation3::new(coordinate(0)?, coordinate(1)?, coordinate(2)?),

@@ -20,9 +20,7 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// Opens a temporary file beside `path`. The folder must exist and be writable.
     pub fn create(path: &Path) -> Result<AtomicFile, DataError> {
-        let name = path
-            .file_name()
-            .ok_or_else(|| DataError::format(path, "not a file name"))?;
+        let name = path.file_name().ok_or_else(|| DataError::format(path, "not a file name"))?;
         let prefix = format!(".{}.", name.to_string_lossy());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".tmp");
@@ -32,13 +30,9 @@ impl AtomicFile {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let temporary = builder
-            .tempfile_in(folder(path))
-            .map_err(|e| DataError::io(path, "write", e))?;
-        Ok(AtomicFile {
-            path: path.to_owned(),
-            temporary,
-        })
+        let temporary =
+            builder.tempfile_in(folder(path)).map_err(|e| DataError::io(path, "write", e))?;
+        Ok(AtomicFile { path: path.to_owned(), temporary })
     }
 
     /// The name the file will take.
@@ -54,13 +48,8 @@ impl AtomicFile {
     /// Flushes to disk and renames over the final name.
     pub fn commit(self) -> Result<(), DataError> {
         let AtomicFile { path, temporary } = self;
-        temporary
-            .as_file()
-            .sync_all()
-            .map_err(|e| DataError::io(&path, "write", e))?;
-        temporary
-            .persist(&path)
-            .map_err(|e| DataError::io(&path, "rename into place", e.error))?;
+        temporary.as_file().sync_all().map_err(|e| DataError::io(&path, "write", e))?;
+        temporary.persist(&path).map_err(|e| DataError::io(&path, "rename into place", e.error))?;
         // The rename itself lives in the folder; without this it may be lost with the power.
         #[cfg(unix)]
         if let Ok(folder) = File::open(folder(&path)) {
@@ -73,9 +62,7 @@ impl AtomicFile {
 /// Writes `bytes` to `path`, whole or not at all.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let file = AtomicFile::create(path)?;
-    file.file()
-        .write_all(bytes)
-        .map_err(|e| DataError::io(path, "write", e))?;
+    file.file().write_all(bytes).map_err(|e| DataError::io(path, "write", e))?;
     file.commit()
 }
 
@@ -108,12 +95,10 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
 /// SHA-256 of `bytes` in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").ok();
-            hex
-        })
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").ok();
+        hex
+    })
 }
 
 fn folder(path: &Path) -> &Path {

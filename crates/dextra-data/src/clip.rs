@@ -35,11 +35,7 @@ pub const MAX_FRAMES: usize = 288_000;
 /// The clip, its sidecar or a mesh is missing, malformed, not finite, of zero length, of an
 /// implausible scale, or contradicts `opts`; the error names the file, the field and the frame.
 pub fn load_clip(path: &Path, opts: &ClipOptions) -> Result<Demonstration, DataError> {
-    match path
-        .extension()
-        .map(|e| e.to_string_lossy().to_ascii_lowercase())
-        .as_deref()
-    {
+    match path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).as_deref() {
         Some("npz") => {}
         _ => return Err(DataError::format(path, "not a .npz clip")),
     }
@@ -55,11 +51,7 @@ pub fn load_clip(path: &Path, opts: &ClipOptions) -> Result<Demonstration, DataE
     let problem = format!(
         "neither a keypoint clip (`joints21`, `obj_pos`, `obj_quat_wxyz`) nor a MyoDM recording \
          (`time`, `robot`, `object`); its keys are: {}",
-        if present.is_empty() {
-            "none".to_owned()
-        } else {
-            present.join(", ")
-        }
+        if present.is_empty() { "none".to_owned() } else { present.join(", ") }
     );
     Err(DataError::format(path, problem))
 }

@@ -95,18 +95,11 @@ pub enum DataError {
 
 impl DataError {
     pub(crate) fn io(file: &Path, action: &'static str, source: std::io::Error) -> Self {
-        DataError::Io {
-            file: file.to_owned(),
-            action,
-            source,
-        }
+        DataError::Io { file: file.to_owned(), action, source }
     }
 
     pub(crate) fn format(file: &Path, problem: impl Into<String>) -> Self {
-        DataError::Format {
-            file: file.to_owned(),
-            problem: problem.into(),
-        }
+        DataError::Format { file: file.to_owned(), problem: problem.into() }
     }
 
     pub(crate) fn field(file: &Path, field: &str, problem: impl Into<String>) -> Self {
@@ -133,19 +126,11 @@ impl DataError {
     }
 
     pub(crate) fn mesh(file: &Path, line: Option<usize>, problem: impl Into<String>) -> Self {
-        DataError::Mesh {
-            file: file.to_owned(),
-            line,
-            problem: problem.into(),
-        }
+        DataError::Mesh { file: file.to_owned(), line, problem: problem.into() }
     }
 
     pub(crate) fn option(file: &Path, option: &'static str, problem: impl Into<String>) -> Self {
-        DataError::Option {
-            file: file.to_owned(),
-            option,
-            problem: problem.into(),
-        }
+        DataError::Option { file: file.to_owned(), option, problem: problem.into() }
     }
 }
 
@@ -154,8 +139,7 @@ struct At(Option<usize>);
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .map_or(Ok(()), |frame| write!(f, " at frame {frame}"))
+        self.0.map_or(Ok(()), |frame| write!(f, " at frame {frame}"))
     }
 }
 

@@ -49,9 +49,7 @@ pub fn read_mesh(path: &Path) -> Result<TriMesh, DataError> {
 
 /// [`read_mesh`] with the digest of the file.
 pub fn read_mesh_file(path: &Path) -> Result<MeshFile, DataError> {
-    let extension = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let parse = match extension.as_deref() {
         Some("obj") => obj::parse,
         Some("stl") => stl::parse,
@@ -62,19 +60,13 @@ pub fn read_mesh_file(path: &Path) -> Result<MeshFile, DataError> {
         return Err(DataError::mesh(path, None, "the file is empty"));
     }
     let mesh = tidy(path, parse(path, &bytes)?)?;
-    Ok(MeshFile {
-        mesh,
-        sha256: atomic::sha256_hex(&bytes),
-    })
+    Ok(MeshFile { mesh, sha256: atomic::sha256_hex(&bytes) })
 }
 
 /// Drops what carries no surface and refuses what is left without any.
 fn tidy(path: &Path, mesh: TriMesh) -> Result<TriMesh, DataError> {
-    let faces: Vec<[u32; 3]> = mesh
-        .faces
-        .into_iter()
-        .filter(|[a, b, c]| a != b && b != c && c != a)
-        .collect();
+    let faces: Vec<[u32; 3]> =
+        mesh.faces.into_iter().filter(|[a, b, c]| a != b && b != c && c != a).collect();
     if faces.is_empty() {
         let problem = format!("no faces ({} vertices)", mesh.vertices.len());
         return Err(DataError::mesh(path, None, problem));
@@ -90,10 +82,7 @@ fn tidy(path: &Path, mesh: TriMesh) -> Result<TriMesh, DataError> {
             vertices.push(*vertex);
         }
     }
-    let faces = faces
-        .into_iter()
-        .map(|face| face.map(|i| new_index[i as usize]))
-        .collect();
+    let faces = faces.into_iter().map(|face| face.map(|i| new_index[i as usize])).collect();
     let mesh = TriMesh { vertices, faces };
     if let Some((low, high)) = mesh.bounds() {
         let mut sides: [f64; 3] = (high - low).into();

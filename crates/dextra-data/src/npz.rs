@@ -81,13 +81,7 @@ impl Npz {
             }
         }
         let budget = Cell::new(MAX_BYTES);
-        Ok(Npz {
-            file: path.to_owned(),
-            archive,
-            members,
-            sha256,
-            budget,
-        })
+        Ok(Npz { file: path.to_owned(), archive, members, sha256, budget })
     }
 
     /// The file this was opened from.
@@ -145,10 +139,7 @@ impl Npz {
         let (shape, values) = self.array_f64(key)?;
         match values[..] {
             [value] => Ok(value),
-            _ => Err(self.problem(
-                key,
-                format!("one number was expected, the shape is {shape:?}"),
-            )),
+            _ => Err(self.problem(key, format!("one number was expected, the shape is {shape:?}"))),
         }
     }
 
@@ -157,10 +148,7 @@ impl Npz {
         let (shape, mut values) = self.strings(key)?;
         match values.len() {
             1 => Ok(values.remove(0)),
-            _ => Err(self.problem(
-                key,
-                format!("one text was expected, the shape is {shape:?}"),
-            )),
+            _ => Err(self.problem(key, format!("one text was expected, the shape is {shape:?}"))),
         }
     }
 
@@ -306,9 +294,7 @@ fn c_order<T: Clone>(header: &Header, stored: Vec<T>) -> Vec<T> {
 
 /// Little-endian bytes as an unsigned integer.
 fn unsigned(raw: &[u8]) -> u64 {
-    raw.iter()
-        .rev()
-        .fold(0, |value, &byte| value << 8 | u64::from(byte))
+    raw.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 
 /// Little-endian bytes as a two's complement integer.

@@ -36,14 +36,9 @@ fn main() -> Result<(), Failure> {
         ["solve", hand, mode, scale, keypoints, out] => {
             solve(&load(hand)?, mode, scale.parse()?, keypoints, None, out)
         }
-        ["solve", hand, mode, scale, keypoints, out, previous] => solve(
-            &load(hand)?,
-            mode,
-            scale.parse()?,
-            keypoints,
-            Some(previous),
-            out,
-        ),
+        ["solve", hand, mode, scale, keypoints, out, previous] => {
+            solve(&load(hand)?, mode, scale.parse()?, keypoints, Some(previous), out)
+        }
         ["clip", hand, name] => time_clip(&load(hand)?, name),
         _ => Err("see the first lines of retarget_clip.rs for the arguments".into()),
     }
@@ -52,11 +47,7 @@ fn main() -> Result<(), Failure> {
 fn load(name: &str) -> Result<RetargetHand, Failure> {
     let hand = Hand::builtin(name, Side::Right)?;
     let radius = |k: usize| {
-        if keypoint::TIPS.contains(&k) {
-            0.01
-        } else {
-            0.009
-        }
+        if keypoint::TIPS.contains(&k) { 0.01 } else { 0.009 }
     };
     Ok(RetargetHand::new(hand.tree, hand.map, radius)?)
 }
@@ -133,25 +124,14 @@ fn write_urdf(hand: &RetargetHand, file: &str) -> Result<(), Failure> {
     xml.push_str("</robot>\n");
     std::fs::write(file, xml)?;
     let middle = hand.middle();
-    let palm = hand
-        .world_from_palm(&Pose::identity(), &middle)
-        .rotation
-        .to_rotation_matrix();
-    let rows: Vec<String> = palm
-        .matrix()
-        .transpose()
-        .iter()
-        .map(|v| v.to_string())
-        .collect();
+    let palm = hand.world_from_palm(&Pose::identity(), &middle).rotation.to_rotation_matrix();
+    let rows: Vec<String> = palm.matrix().transpose().iter().map(|v| v.to_string()).collect();
     println!("[{}]", rows.join(","));
     Ok(())
 }
 
 fn wrist_in_root(hand: &RetargetHand) -> Result<Point3<f64>, Failure> {
-    let wrist = hand
-        .points
-        .iter()
-        .position(|p| p.keypoint == keypoint::WRIST);
+    let wrist = hand.points.iter().position(|p| p.keypoint == keypoint::WRIST);
     let wrist = wrist.ok_or("the hand's map has no wrist point")?;
     Ok(hand.point_positions(&Pose::identity(), &hand.middle())[wrist])
 }
@@ -176,19 +156,15 @@ fn solve(
         |frame: &[f64]| std::array::from_fn(|k| Point3::from_slice(&frame[3 * k..3 * k + 3]));
     let clip: Vec<Keypoints> = read(clip)?.chunks_exact(63).map(frame).collect();
     let previous: Vec<Vec<f64>> = match previous {
-        Some(file) => read(file)?
-            .chunks_exact(hand.tree.joints.len())
-            .map(<[f64]>::to_vec)
-            .collect(),
+        Some(file) => {
+            read(file)?.chunks_exact(hand.tree.joints.len()).map(<[f64]>::to_vec).collect()
+        }
         None => Vec::new(),
     };
     let start = Instant::now();
     let rows = match mode {
         "full" => {
-            let track = HandTrack {
-                side: Side::Right,
-                keypoints_in_world: clip,
-            };
+            let track = HandTrack { side: Side::Right, keypoints_in_world: clip };
             let motion = retarget(&track, 60.0, &[], hand, &RetargetConfig::default())?;
             motion
                 .world_from_root
@@ -202,10 +178,8 @@ fn solve(
     let seconds = start.elapsed().as_secs_f64();
     let mut bytes = Vec::new();
     for (root, q) in &rows {
-        for value in pose::pos(root)
-            .into_iter()
-            .chain(pose::quat_wxyz(root))
-            .chain(q.iter().copied())
+        for value in
+            pose::pos(root).into_iter().chain(pose::quat_wxyz(root)).chain(q.iter().copied())
         {
             bytes.extend(value.to_le_bytes());
         }
@@ -248,10 +222,7 @@ fn same_objective(
     let origin = wrist_in_root(hand)?;
     let mut state = (Pose::identity(), q);
     let mut rows = Vec::with_capacity(clip.len());
-    let mut targets = FrameTargets {
-        fixed_wrist: vector,
-        ..Default::default()
-    };
+    let mut targets = FrameTargets { fixed_wrist: vector, ..Default::default() };
     for (t, human) in clip.iter().enumerate() {
         if let Some(q) = previous.get(t) {
             state.1.clone_from(q);
@@ -278,30 +249,17 @@ fn same_objective(
 
 fn time_clip(hand: &RetargetHand, name: &str) -> Result<(), Failure> {
     let demo = synth(SynthClip::from_name(name)?, 1, &NoiseConfig::default());
-    let surfaces: Vec<Surface> = demo
-        .objects
-        .iter()
-        .map(|o| Surface::new(&o.mesh))
-        .collect::<Result<_, _>>()?;
+    let surfaces: Vec<Surface> =
+        demo.objects.iter().map(|o| Surface::new(&o.mesh)).collect::<Result<_, _>>()?;
     let objects: Vec<ObjectInput<'_>> = surfaces
         .iter()
         .zip(&demo.objects)
-        .map(|(surface, o)| ObjectInput {
-            surface,
-            world_from_object: &o.world_from_object,
-        })
+        .map(|(surface, o)| ObjectInput { surface, world_from_object: &o.world_from_object })
         .collect();
-    let right = demo
-        .hands
-        .iter()
-        .find(|h| h.side == Side::Right)
-        .ok_or("no right hand")?;
+    let right = demo.hands.iter().find(|h| h.side == Side::Right).ok_or("no right hand")?;
     let start = Instant::now();
     let motion = retarget(right, demo.fps, &objects, hand, &RetargetConfig::default())?;
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{{\"frames\": {}, \"seconds\": {seconds}}}",
-        motion.joints.len()
-    );
+    println!("{{\"frames\": {}, \"seconds\": {seconds}}}", motion.joints.len());
     Ok(())
 }

@@ -55,7 +55,12 @@ pub struct Played<'a> {
 
 impl Played<'_> {
     /// The steps to judge of a rollout that lifts and puts down at these steps.
-    pub fn carrying(lift: Option<usize>, put: Option<usize>, steps: usize, dt: f64) -> (usize, usize) {
+    pub fn carrying(
+        lift: Option<usize>,
+        put: Option<usize>,
+        steps: usize,
+        dt: f64,
+    ) -> (usize, usize) {
         let from = lift.map_or(0, |lift| lift + (0.3 / dt).round() as usize);
         (from.min(steps), put.unwrap_or(steps))
     }
@@ -70,7 +75,10 @@ const CHUNK: usize = 50;
 ///
 /// # Errors
 /// When the engine refuses the batch.
-pub fn robustness(played: &Played<'_>, config: &RobustnessConfig) -> Result<Robustness, BatchError> {
+pub fn robustness(
+    played: &Played<'_>,
+    config: &RobustnessConfig,
+) -> Result<Robustness, BatchError> {
     let scene = played.scene;
     let (nu, nq) = (scene.model.ffi().nu as usize, scene.model.ffi().nq as usize);
     let steps = played.ctrl.len() / nu.max(1);
@@ -97,7 +105,8 @@ pub fn robustness(played: &Played<'_>, config: &RobustnessConfig) -> Result<Robu
         let paths = batch.rollout(&worlds, steps, &ctrl)?;
         for &index in &worlds {
             let path = &paths[index * steps * nq..(index + 1) * steps * nq];
-            let kept = batch.fate(index) == Fate::Fine && within(played, path, nq, config.tolerance);
+            let kept =
+                batch.fate(index) == Fate::Fine && within(played, path, nq, config.tolerance);
             successes += usize::from(kept);
         }
         done += count;

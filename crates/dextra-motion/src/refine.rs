@@ -147,9 +147,8 @@ pub fn refine(
     scene_config.timestep = config.timestep;
     scene_config.gravity = demo.gravity;
     let rest = settle(input, &scene_config, &schedule, &mut notes)?;
-    let placements: Vec<HandPlacement<'_>> = (0..input.hands.len())
-        .map(|index| placement(input, &schedule, index))
-        .collect();
+    let placements: Vec<HandPlacement<'_>> =
+        (0..input.hands.len()).map(|index| placement(input, &schedule, index)).collect();
     let objects: Vec<ObjectPlacement<'_>> = input
         .objects
         .iter()
@@ -167,8 +166,7 @@ pub fn refine(
             follow_motion(input, &schedule, &scene, &rest)
         }
     };
-    let rollout =
-        replay(&scene, &scene.model, input.hands, &found.qpos0, &found.ctrl, config.seed);
+    let rollout = replay(&scene, &scene.model, input.hands, &found.qpos0, &found.ctrl, config.seed);
     notes.extend(found.notes);
     Ok(Refined {
         reference: schedule.judged.clone(),
@@ -218,8 +216,8 @@ fn settle(
         .map(|(index, object)| {
             let until = schedule.moving.map_or(1, |m| m.lift.max(1));
             let path = &input.demo.objects[index].world_from_object;
-            let rest = dextra_core::signal::rest_pose(&path[..until.min(path.len())])
-                .unwrap_or(path[0]);
+            let rest =
+                dextra_core::signal::rest_pose(&path[..until.min(path.len())]).unwrap_or(path[0]);
             let lowest = object
                 .hulls
                 .iter()
@@ -262,11 +260,7 @@ fn settle(
 
 /// Puts the wrist's hinge axes through the palm and their zero at the mean orientation while the
 /// object moves.
-fn placement<'a>(
-    input: &RefineInput<'a>,
-    schedule: &Timeline,
-    index: usize,
-) -> HandPlacement<'a> {
+fn placement<'a>(input: &RefineInput<'a>, schedule: &Timeline, index: usize) -> HandPlacement<'a> {
     let roots = &input.motion.hands[index].world_from_root;
     let last = roots.len() - 1;
     let (from, to) = schedule.moving.map_or((0, last), |m| (m.lift.min(last), m.last.min(last)));
@@ -279,7 +273,6 @@ fn placement<'a>(
         pivot_in_root: Point3::from(palm.translation.vector),
     }
 }
-
 
 #[cfg(test)]
 mod tests;

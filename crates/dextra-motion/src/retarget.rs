@@ -136,10 +136,7 @@ impl RetargetConfig {
                 position_weight: self.palm_weight,
                 orientation_m_per_rad: self.palm_orientation_m_per_rad,
             }),
-            rest: self
-                .rest_joints_rad
-                .clone()
-                .unwrap_or_else(|| hand.middle()),
+            rest: self.rest_joints_rad.clone().unwrap_or_else(|| hand.middle()),
             previous: None,
             fixed_wrist: false,
         })
@@ -182,14 +179,7 @@ pub fn retarget(
             palm.position_weight *= config.palm_contact_gain;
         }
         if config.contact_targets {
-            aim_at_contacts(
-                hand,
-                config,
-                &plan.tips[frame],
-                objects,
-                frame,
-                &mut targets,
-            );
+            aim_at_contacts(hand, config, &plan.tips[frame], objects, frame, &mut targets);
         }
         let solution = match last.take() {
             Some(previous) => {
@@ -207,11 +197,8 @@ pub fn retarget(
                 solver.solve(&targets, (root, q), config.iterations)
             }
             None => {
-                let palm = targets
-                    .palm
-                    .as_ref()
-                    .expect("keypoint targets have a palm")
-                    .world_from_palm;
+                let palm =
+                    targets.palm.as_ref().expect("keypoint targets have a palm").world_from_palm;
                 let q = targets.rest.clone();
                 let first = solver.solve(
                     &targets,
@@ -220,22 +207,12 @@ pub fn retarget(
                 );
                 // Clearance needs to know where the hand is, so the first frame is solved twice.
                 let start = (first.world_from_root, first.joints);
-                keep_clear(
-                    hand,
-                    config,
-                    &plan.tips[frame],
-                    objects,
-                    frame,
-                    &start,
-                    &mut targets,
-                );
+                keep_clear(hand, config, &plan.tips[frame], objects, frame, &start, &mut targets);
                 solver.solve(&targets, (&start.0, &start.1), config.first_iterations)
             }
         };
         motion.world_from_root.push(solution.world_from_root);
-        motion
-            .joints
-            .push(DVector::from_column_slice(&solution.joints));
+        motion.joints.push(DVector::from_column_slice(&solution.joints));
         last = Some((solution.world_from_root, solution.joints));
     }
     Ok(motion)
@@ -298,9 +275,8 @@ fn keep_clear(
             if weight <= 0.0 {
                 continue;
             }
-            let (on_surface, normal, distance) = object
-                .surface
-                .closest(&object_then.inverse_transform_point(position));
+            let (on_surface, normal, distance) =
+                object.surface.closest(&object_then.inverse_transform_point(position));
             if distance < clearance + REACH {
                 targets.planes.push(PlaneTarget {
                     body: point.body,
@@ -340,10 +316,7 @@ fn check(
     if let Some(rest) = &config.rest_joints_rad {
         let expected = hand.tree.joints.len();
         if rest.len() != expected {
-            return Err(RetargetError::BadRest {
-                got: rest.len(),
-                expected,
-            });
+            return Err(RetargetError::BadRest { got: rest.len(), expected });
         }
     }
     for (frame, keypoints) in human.keypoints_in_world.iter().enumerate() {
@@ -358,11 +331,7 @@ fn check(
     for (object, input) in objects.iter().enumerate() {
         let poses = input.world_from_object;
         if poses.len() != frames {
-            return Err(RetargetError::ObjectFrames {
-                object,
-                poses: poses.len(),
-                frames,
-            });
+            return Err(RetargetError::ObjectFrames { object, poses: poses.len(), frames });
         }
         let finite = |p: &Pose| p.to_homogeneous().iter().all(|v| v.is_finite());
         if let Some(frame) = poses.iter().position(|p| !finite(p)) {

@@ -55,10 +55,7 @@ pub enum SynthClip {
 
 /// A name that is no synthetic clip.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no synthetic clip is called {name:?}; there are: {}",
-    SynthClip::names()
-)]
+#[error("no synthetic clip is called {name:?}; there are: {}", SynthClip::names())]
 pub struct UnknownClip {
     /// The name that was asked for.
     pub name: String,
@@ -66,13 +63,8 @@ pub struct UnknownClip {
 
 impl SynthClip {
     /// All clips.
-    pub const ALL: [SynthClip; 5] = [
-        SynthClip::Bottle,
-        SynthClip::Cube,
-        SynthClip::Stick,
-        SynthClip::Mug,
-        SynthClip::Box,
-    ];
+    pub const ALL: [SynthClip; 5] =
+        [SynthClip::Bottle, SynthClip::Cube, SynthClip::Stick, SynthClip::Mug, SynthClip::Box];
 
     /// `"bottle"`, `"cube"`, `"stick"`, `"mug"` or `"box"`.
     pub fn name(self) -> &'static str {
@@ -93,9 +85,7 @@ impl SynthClip {
         SynthClip::ALL
             .into_iter()
             .find(|clip| clip.name() == name)
-            .ok_or_else(|| UnknownClip {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| UnknownClip { name: name.to_owned() })
     }
 
     fn names() -> String {
@@ -177,10 +167,7 @@ pub fn hand_at(script: &Script, grasp: &Grasp, time: f64) -> HandState {
         Translation3::from(grasp.object_from_wrist.translation.vector + offset),
         grasp.object_from_wrist.rotation,
     );
-    HandState {
-        object_from_wrist,
-        q,
-    }
+    HandState { object_from_wrist, q }
 }
 
 type Tracks = Vec<(Side, Vec<Keypoints>)>;
@@ -253,10 +240,7 @@ fn noisy_object(
                 Translation3::from(pose.translation.vector + offset),
                 UnitQuaternion::from_scaled_axis(*turn) * pose.rotation,
             );
-            let lowest = vertices
-                .iter()
-                .map(|v| (noisy * v).z)
-                .fold(f64::INFINITY, f64::min);
+            let lowest = vertices.iter().map(|v| (noisy * v).z).fold(f64::INFINITY, f64::min);
             noisy.translation.z += (-MAX_SINK - lowest).max(0.0);
             noisy
         })

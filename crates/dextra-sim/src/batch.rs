@@ -5,10 +5,7 @@
 //! (`mjSTATE_INTEGRATION`, solver warm start included), so results do not depend on which thread
 //! runs which world; a world whose warning counters rise (non-finite state) stops stepping; a fatal
 //! engine error ends that world only.
-#![expect(
-    unsafe_code,
-    reason = "hand-written bindings to the mjb_* functions of libmujoco"
-)]
+#![expect(unsafe_code, reason = "hand-written bindings to the mjb_* functions of libmujoco")]
 
 use mujoco_rs::mujoco_c::{mjModel, mjWarningStat};
 use mujoco_rs::prelude::MjModel;
@@ -144,20 +141,11 @@ impl Batch {
     /// [`BatchError::Make`] when the engine refuses.
     pub fn new(model: &Arc<MjModel>, worlds: usize, threads: usize) -> Result<Self, BatchError> {
         crate::hand::route_engine_log();
-        let config = RawConfig {
-            nthread: threads as c_int,
-            persistent: 0,
-        };
+        let config = RawConfig { nthread: threads as c_int, persistent: 0 };
         let mut message = [0 as c_char; 512];
         // SAFETY: the model outlives the call (the batch copies it); the buffer is 512 chars.
         let raw = unsafe {
-            mjb_makeBatch(
-                model.ffi(),
-                worlds as c_int,
-                &config,
-                message.as_mut_ptr(),
-                512,
-            )
+            mjb_makeBatch(model.ffi(), worlds as c_int, &config, message.as_mut_ptr(), 512)
         };
         let Some(raw) = NonNull::new(raw) else {
             // SAFETY: the buffer is zero-initialised, so it is NUL-terminated.
@@ -167,12 +155,7 @@ impl Batch {
         };
         // SAFETY: `raw` is a live batch.
         let state_size = unsafe { mjb_nstate(raw.as_ptr()) } as usize;
-        Ok(Self {
-            raw,
-            model: Arc::clone(model),
-            worlds,
-            state_size,
-        })
+        Ok(Self { raw, model: Arc::clone(model), worlds, state_size })
     }
 
     /// The shared model.
@@ -227,10 +210,7 @@ impl Batch {
     /// A wrong world or length.
     pub fn set_state(&mut self, world: usize, state: &[f64]) -> Result<(), BatchError> {
         if world >= self.worlds {
-            return Err(BatchError::World {
-                world,
-                worlds: self.worlds,
-            });
+            return Err(BatchError::World { world, worlds: self.worlds });
         }
         if state.len() != self.state_size {
             return Err(BatchError::Length {
@@ -298,17 +278,10 @@ impl Batch {
         let (nu, nq) = (self.model.nu() as usize, self.model.nq() as usize);
         let expected = worlds.len() * steps * nu;
         if ctrl.len() != expected {
-            return Err(BatchError::Length {
-                what: "ctrl",
-                expected,
-                got: ctrl.len(),
-            });
+            return Err(BatchError::Length { what: "ctrl", expected, got: ctrl.len() });
         }
         if let Some(&world) = worlds.iter().find(|&&w| w >= self.worlds) {
-            return Err(BatchError::World {
-                world,
-                worlds: self.worlds,
-            });
+            return Err(BatchError::World { world, worlds: self.worlds });
         }
         if !worlds.is_sorted_by(|a, b| a < b) {
             return self.rollout_sorted(worlds, steps, ctrl);
@@ -318,11 +291,7 @@ impl Batch {
             return Ok(qpos);
         }
         let ids: Vec<c_int> = worlds.iter().map(|&w| w as c_int).collect();
-        let record = RawRecord {
-            field: c"qpos".as_ptr(),
-            spec: 0,
-            buf: qpos.as_mut_ptr().cast(),
-        };
+        let record = RawRecord { field: c"qpos".as_ptr(), spec: 0, buf: qpos.as_mut_ptr().cast() };
         // SAFETY: ids are in range, `ctrl` and `qpos` have the documented lengths, and all
         // buffers outlive the call.
         unsafe {
@@ -353,15 +322,9 @@ impl Batch {
         if let Some(pair) = rising.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(BatchError::Twice { world: pair[0] });
         }
-        let (row, path) = (
-            steps * self.model.nu() as usize,
-            steps * self.model.nq() as usize,
-        );
-        let sorted: Vec<f64> = order
-            .iter()
-            .flat_map(|&slot| &ctrl[slot * row..(slot + 1) * row])
-            .copied()
-            .collect();
+        let (row, path) = (steps * self.model.nu() as usize, steps * self.model.nq() as usize);
+        let sorted: Vec<f64> =
+            order.iter().flat_map(|&slot| &ctrl[slot * row..(slot + 1) * row]).copied().collect();
         let recorded = self.rollout(&rising, steps, &sorted)?;
         let mut qpos = vec![0.0; recorded.len()];
         for (place, &slot) in order.iter().enumerate() {

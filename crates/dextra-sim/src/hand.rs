@@ -43,13 +43,8 @@ macro_rules! source {
     };
 }
 
-const HANDS: [Source; 5] = [
-    source!("shadow"),
-    source!("allegro"),
-    source!("leap"),
-    source!("inspire"),
-    source!("human"),
-];
+const HANDS: [Source; 5] =
+    [source!("shadow"), source!("allegro"), source!("leap"), source!("inspire"), source!("human")];
 
 /// A hand ready to be put into a scene.
 #[derive(Clone, Debug)]
@@ -173,10 +168,7 @@ impl Hand {
     /// # Errors
     /// [`HandError::UnknownHand`], listing the names that exist.
     pub fn builtin(name: &str, side: Side) -> Result<Hand, HandError> {
-        let source = HANDS
-            .iter()
-            .find(|s| s.name == name)
-            .ok_or_else(|| unknown(name))?;
+        let source = HANDS.iter().find(|s| s.name == name).ok_or_else(|| unknown(name))?;
         let file = format!("built-in hand `{name}`");
         let raw = map::parse(source.map, &file)?;
         match side {
@@ -198,19 +190,14 @@ impl Hand {
         let file = path.display().to_string();
         let map_path = path.with_extension("toml");
         let read = |path: &Path| {
-            std::fs::read_to_string(path).map_err(|source| HandError::Read {
-                file: path.display().to_string(),
-                source,
-            })
+            std::fs::read_to_string(path)
+                .map_err(|source| HandError::Read { file: path.display().to_string(), source })
         };
         // MuJoCo reads the file itself; reading it here first gives a plain error for a missing,
         // unreadable or binary file.
         read(path)?;
         if !map_path.exists() {
-            return Err(HandError::NoMap {
-                file,
-                map: map_path.display().to_string(),
-            });
+            return Err(HandError::NoMap { file, map: map_path.display().to_string() });
         }
         let raw = map::parse(&read(&map_path)?, &map_path.display().to_string())?;
         let trimmed = trim::hand_alone(path, &raw)?;
@@ -224,10 +211,7 @@ impl Hand {
     /// # Errors
     /// See [`Hand::builtin`] and [`Hand::from_file`].
     pub fn resolve(spec: &str, side: Side) -> Result<Hand, HandError> {
-        if Path::new(spec)
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("xml"))
-        {
+        if Path::new(spec).extension().is_some_and(|e| e.eq_ignore_ascii_case("xml")) {
             Hand::from_file(Path::new(spec))
         } else {
             Hand::builtin(spec, side)
@@ -264,11 +248,7 @@ impl Hand {
 }
 
 fn neutral(tree: &KinematicTree, coordinates: &Coordinates) -> Vec<f64> {
-    let mut q: Vec<f64> = tree
-        .joints
-        .iter()
-        .map(|j| 0f64.clamp(j.range.0, j.range.1))
-        .collect();
+    let mut q: Vec<f64> = tree.joints.iter().map(|j| 0f64.clamp(j.range.0, j.range.1)).collect();
     apply_couplings(coordinates, &mut q);
     q
 }

@@ -94,10 +94,7 @@ mod tests {
         let model = ObjectModel::build("mug", shapes::mug(), None, &config, None).unwrap();
         assert!(model.hulls.len() > 4 && model.hulls.len() <= config.max_hulls);
         assert!((0.05..=0.5).contains(&model.mass.mass_kg));
-        assert!(
-            model.mass.com.x > 0.0,
-            "the handle pulls the centre of mass to its side"
-        );
+        assert!(model.mass.com.x > 0.0, "the handle pulls the centre of mass to its side");
         assert_eq!(model.friction, 1.0);
         assert!(model.surface.signed_distance(&shapes::mug_handle_centre()) > 0.01);
     }
@@ -105,13 +102,8 @@ mod tests {
     #[test]
     fn errors_reach_the_caller() {
         let config = DecomposeConfig::default();
-        let heavy = ObjectModel::build(
-            "box",
-            shapes::cuboid(0.05, 0.05, 0.05),
-            Some(-1.0),
-            &config,
-            None,
-        );
+        let heavy =
+            ObjectModel::build("box", shapes::cuboid(0.05, 0.05, 0.05), Some(-1.0), &config, None);
         assert!(matches!(heavy.err(), Some(ObjectError::Mass { .. })));
         let empty = ObjectModel::build("nothing", TriMesh::default(), None, &config, None);
         assert!(matches!(empty.err(), Some(ObjectError::Empty { .. })));

@@ -140,10 +140,7 @@ impl Renderer {
     ) -> Result<Self, RenderError> {
         let sides = 1..=MAX_SIDE_PX;
         if !sides.contains(&width_px) || !sides.contains(&height_px) {
-            return Err(RenderError::Size {
-                width_px,
-                height_px,
-            });
+            return Err(RenderError::Size { width_px, height_px });
         }
         let mut model = model.clone();
         cast::assign_groups(&mut model);
@@ -153,15 +150,8 @@ impl Renderer {
             .height(height_px)
             .num_visual_user_geom(MAX_OVERLAY_GEOMS as u32)
             .build(&model)
-            .map_err(|error| RenderError::EglMissing {
-                reason: with_causes(&error),
-            })?;
-        Ok(Self {
-            engine,
-            data: MjData::new(Arc::new(model)),
-            width_px,
-            height_px,
-        })
+            .map_err(|error| RenderError::EglMissing { reason: with_causes(&error) })?;
+        Ok(Self { engine, data: MjData::new(Arc::new(model)), width_px, height_px })
     }
 
     /// Width of the pictures, pixels.
@@ -193,13 +183,7 @@ impl Renderer {
         elevation_deg: f64,
     ) -> Camera {
         let aspect = f64::from(self.width_px) / f64::from(self.height_px);
-        Camera::framing(
-            points,
-            azimuth_deg,
-            elevation_deg,
-            scenery::FOV_Y_DEG,
-            aspect,
-        )
+        Camera::framing(points, azimuth_deg, elevation_deg, scenery::FOV_Y_DEG, aspect)
     }
 
     /// Draws the state `qpos` (`[nq]`, the model's layout) and the overlays.
@@ -238,16 +222,10 @@ impl Renderer {
     ) -> Result<RgbImage, RenderError> {
         let expected = self.data.model().qpos0().len();
         if qpos.len() != expected {
-            return Err(RenderError::QposLength {
-                got: qpos.len(),
-                expected,
-            });
+            return Err(RenderError::QposLength { got: qpos.len(), expected });
         }
         if let Some(index) = qpos.iter().position(|value| !value.is_finite()) {
-            return Err(RenderError::NonFinite {
-                field: "qpos",
-                index: Some(index),
-            });
+            return Err(RenderError::NonFinite { field: "qpos", index: Some(index) });
         }
         camera.check()?;
 
@@ -261,9 +239,7 @@ impl Renderer {
 
         self.engine.set_opts(options(with_robot));
         self.engine.set_camera(free_camera(camera));
-        self.engine
-            .sync_data(&mut self.data)
-            .map_err(engine_error)?;
+        self.engine.sync_data(&mut self.data).map_err(engine_error)?;
         overlay::place(self.engine.user_scene_mut(), self.data.model(), overlays)?;
         self.engine.render().map_err(engine_error)?;
         let pixels = self
@@ -271,11 +247,7 @@ impl Renderer {
             .rgb_flat()
             .ok_or_else(|| RenderError::Engine("no colour buffer".into()))?
             .to_vec();
-        Ok(RgbImage {
-            width: self.width_px,
-            height: self.height_px,
-            pixels,
-        })
+        Ok(RgbImage { width: self.width_px, height: self.height_px, pixels })
     }
 }
 

@@ -196,11 +196,8 @@ pub struct Scene {
     pub config: SceneConfig,
 }
 
-const AXES: [(&str, [f64; 3]); 3] = [
-    ("x", [1.0, 0.0, 0.0]),
-    ("y", [0.0, 1.0, 0.0]),
-    ("z", [0.0, 0.0, 1.0]),
-];
+const AXES: [(&str, [f64; 3]); 3] =
+    [("x", [1.0, 0.0, 0.0]), ("y", [0.0, 1.0, 0.0]), ("z", [0.0, 0.0, 1.0])];
 
 impl Scene {
     /// Composes and compiles a scene.
@@ -234,8 +231,7 @@ impl Scene {
         for placement in objects {
             add_object(&mut spec, &mut files, placement).map_err(engine("given an object"))?;
         }
-        spec.compile_with_vfs(&virtual_files(&files))
-            .map_err(engine("compiled"))?;
+        spec.compile_with_vfs(&virtual_files(&files)).map_err(engine("compiled"))?;
         let xml = spec.save_xml_string(16 << 20).map_err(engine("saved"))?;
         let model = compile(&xml, &files).map_err(|message| SceneError::Engine {
             subject,
@@ -260,15 +256,12 @@ impl Scene {
             message: "the compiled model has no element of that name".to_owned(),
         };
         let joint = |name: &str| {
-            let id = model
-                .name_to_id(MjtObjBase::mjOBJ_JOINT, name)
-                .ok_or_else(|| missing(name))?;
+            let id =
+                model.name_to_id(MjtObjBase::mjOBJ_JOINT, name).ok_or_else(|| missing(name))?;
             Ok(model.jnt_qposadr()[id] as usize)
         };
         let actuator = |name: &str| {
-            model
-                .name_to_id(MjtObjBase::mjOBJ_ACTUATOR, name)
-                .ok_or_else(|| missing(name))
+            model.name_to_id(MjtObjBase::mjOBJ_ACTUATOR, name).ok_or_else(|| missing(name))
         };
         let mut scene_hands = Vec::new();
         for (placement, prefix) in hands.iter().zip(prefixes) {
@@ -280,9 +273,7 @@ impl Scene {
             }
             let hand = placement.hand;
             let body = |name: &str| {
-                model
-                    .name_to_id(MjtObjBase::mjOBJ_BODY, name)
-                    .ok_or_else(|| missing(name))
+                model.name_to_id(MjtObjBase::mjOBJ_BODY, name).ok_or_else(|| missing(name))
             };
             // The engine writes numbers with six digits, so mount and pivot are those of the
             // compiled model and not quite those asked for.
@@ -311,10 +302,7 @@ impl Scene {
         let mut scene_objects = Vec::new();
         for placement in objects {
             let body = object_body(placement.object);
-            scene_objects.push(SceneObject {
-                qpos: joint(&body)?,
-                body,
-            });
+            scene_objects.push(SceneObject { qpos: joint(&body)?, body });
         }
         let owner = (0..model.ngeom() as usize)
             .map(|geom| {
@@ -362,11 +350,7 @@ impl Scene {
 
     /// Joint angles of hand `index` in tree order.
     pub fn joints(&self, index: usize, qpos: &[f64]) -> Vec<f64> {
-        self.hands[index]
-            .joint_qpos
-            .iter()
-            .map(|&address| qpos[address])
-            .collect()
+        self.hands[index].joint_qpos.iter().map(|&address| qpos[address]).collect()
     }
 
     /// Pose of object `index`.
@@ -391,9 +375,7 @@ impl Scene {
         let hand = &self.hands[index];
         let near = hand.wrist_qpos.map(|address| qpos[address]);
         for (address, value) in
-            hand.wrist_qpos
-                .iter()
-                .zip(root_to_wrist(hand, world_from_root, &near))
+            hand.wrist_qpos.iter().zip(root_to_wrist(hand, world_from_root, &near))
         {
             qpos[*address] = value;
         }
@@ -407,15 +389,10 @@ fn check_names(objects: &[ObjectPlacement<'_>]) -> Result<(), SceneError> {
     let names: Vec<&str> = objects.iter().map(|o| o.object.name.as_str()).collect();
     for (index, &name) in names.iter().enumerate() {
         if name.is_empty() || name.contains('\0') {
-            return Err(SceneError::ObjectName {
-                index,
-                name: name.to_owned(),
-            });
+            return Err(SceneError::ObjectName { index, name: name.to_owned() });
         }
         if names[..index].contains(&name) {
-            return Err(SceneError::DuplicateObject {
-                name: name.to_owned(),
-            });
+            return Err(SceneError::DuplicateObject { name: name.to_owned() });
         }
     }
     Ok(())
@@ -424,9 +401,5 @@ fn check_names(objects: &[ObjectPlacement<'_>]) -> Result<(), SceneError> {
 fn subject(hands: &[HandPlacement<'_>], objects: &[ObjectPlacement<'_>]) -> String {
     let hands: Vec<_> = hands.iter().map(|h| h.hand.map.name.as_str()).collect();
     let objects: Vec<_> = objects.iter().map(|o| o.object.name.as_str()).collect();
-    format!(
-        "hand {} and object {}",
-        hands.join(", "),
-        objects.join(", ")
-    )
+    format!("hand {} and object {}", hands.join(", "), objects.join(", "))
 }

@@ -45,10 +45,7 @@ impl<'a> World<'a> {
 
     /// A world of a variant of the scene's model (another time step, friction, mass).
     pub fn with_model(scene: &'a Scene, model: Arc<MjModel>) -> Self {
-        Self {
-            scene,
-            data: MjData::new(model),
-        }
+        Self { scene, data: MjData::new(model) }
     }
 
     /// Back to the default state, then to the given joint positions, at rest.
@@ -100,9 +97,7 @@ impl<'a> World<'a> {
     /// True while no step met a non-finite position, velocity, acceleration or control. The engine
     /// resets a world that did, so a false here means that everything since is worthless.
     pub fn is_finite(&self) -> bool {
-        self.data.ffi().warning[NON_FINITE_WARNINGS]
-            .iter()
-            .all(|w| w.number == 0)
+        self.data.ffi().warning[NON_FINITE_WARNINGS].iter().all(|w| w.number == 0)
     }
 
     /// Contacts of hands with objects and the table, as of the last step or [`World::forward`].
@@ -243,12 +238,7 @@ pub fn replay(
             .map(|hand| HandRollout {
                 hand: hand.map.name.clone(),
                 side: hand.map.side,
-                keypoints: hand
-                    .map
-                    .keypoints
-                    .iter()
-                    .map(|link| link.keypoint)
-                    .collect(),
+                keypoints: hand.map.keypoints.iter().map(|link| link.keypoint).collect(),
                 keypoints_in_world: Vec::new(),
             })
             .collect(),
@@ -269,9 +259,7 @@ pub fn replay(
     }
     for qpos in &rollout.qpos {
         for (index, object) in rollout.objects.iter_mut().enumerate() {
-            object
-                .world_from_object
-                .push(scene.world_from_object(index, qpos));
+            object.world_from_object.push(scene.world_from_object(index, qpos));
         }
         for (index, hand) in hands.iter().enumerate() {
             let points = keypoints(scene, hand, index, qpos);
@@ -289,10 +277,7 @@ pub fn keypoints(scene: &Scene, hand: &Hand, index: usize, qpos: &[f64]) -> Vec<
         .keypoints
         .iter()
         .map(|link| {
-            let body = hand
-                .tree
-                .body(&link.at.body)
-                .expect("a loaded hand's map names its bodies");
+            let body = hand.tree.body(&link.at.body).expect("a loaded hand's map names its bodies");
             world_from_root * (root_from_body[body] * link.at.point_in_body)
         })
         .collect()

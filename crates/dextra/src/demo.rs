@@ -19,10 +19,7 @@ pub fn names() -> Vec<&'static str> {
 /// [`Error::Clip`]: the file cannot be used, or no built-in clip has this name.
 /// [`Error::Request`]: `options` were stated for a built-in clip, which needs none.
 pub fn load(clip: &str, seed: u64, options: &ClipOptions) -> Result<Demonstration, Error> {
-    let unusable = |source| Error::Clip {
-        clip: clip.to_owned(),
-        source,
-    };
+    let unusable = |source| Error::Clip { clip: clip.to_owned(), source };
     if is_path(clip) {
         return dextra_data::load_clip(Path::new(clip), options).map_err(|e| unusable(e.into()));
     }
@@ -131,10 +128,7 @@ pub fn info(demo: &Demonstration) -> ClipInfo {
     });
     let objects = demo.objects.iter().map(|object| {
         let (low, high) = object.mesh.bounds().unwrap_or_default();
-        let positions = object
-            .world_from_object
-            .iter()
-            .map(|pose| pose.translation.vector);
+        let positions = object.world_from_object.iter().map(|pose| pose.translation.vector);
         let start = positions.clone().next().unwrap_or_default();
         let steps = positions.clone().zip(positions.clone().skip(1));
         ObjectInfo {
@@ -189,10 +183,7 @@ mod tests {
 
     #[test]
     fn options_for_a_built_in_clip_are_refused() {
-        let options = ClipOptions {
-            fps: Some(30.0),
-            ..ClipOptions::default()
-        };
+        let options = ClipOptions { fps: Some(30.0), ..ClipOptions::default() };
         assert!(matches!(load("cube", 0, &options), Err(Error::Request(_))));
     }
 
@@ -204,10 +195,7 @@ mod tests {
         let path = paths[0].to_str().unwrap();
         let read = load(path, 0, &ClipOptions::default()).unwrap();
         assert_eq!(read.frames(), original.frames());
-        let (a, b) = (
-            &read.objects[0].world_from_object,
-            &original.objects[0].world_from_object,
-        );
+        let (a, b) = (&read.objects[0].world_from_object, &original.objects[0].world_from_object);
         for (a, b) in a.iter().zip(b) {
             assert!((a.translation.vector - b.translation.vector).norm() < 1e-6);
         }
@@ -223,16 +211,7 @@ mod tests {
         let info = info(&load("cube", 0, &ClipOptions::default()).unwrap());
         assert_eq!((info.clip.as_str(), info.fps_hz), ("cube", 60.0));
         assert!((info.objects[0].lift_cm - 10.0).abs() < 1.5, "{info:?}");
-        assert!(
-            info.objects[0]
-                .size_cm
-                .iter()
-                .all(|s| (s - 6.0).abs() < 0.01),
-            "{info:?}"
-        );
-        assert!(
-            info.hands[0].side == "right" && info.hands[0].chirality_mm > 5.0,
-            "{info:?}"
-        );
+        assert!(info.objects[0].size_cm.iter().all(|s| (s - 6.0).abs() < 0.01), "{info:?}");
+        assert!(info.hands[0].side == "right" && info.hands[0].chirality_mm > 5.0, "{info:?}");
     }
 }

@@ -47,21 +47,11 @@ pub struct Check {
 
 impl Check {
     fn good(name: &'static str, detail: impl Into<String>) -> Check {
-        Check {
-            name,
-            finding: Finding::Good,
-            detail: detail.into(),
-            help: None,
-        }
+        Check { name, finding: Finding::Good, detail: detail.into(), help: None }
     }
 
     fn bad(name: &'static str, finding: Finding, detail: impl Into<String>, help: &str) -> Check {
-        Check {
-            name,
-            finding,
-            detail: detail.into(),
-            help: Some(help.to_owned()),
-        }
+        Check { name, finding, detail: detail.into(), help: Some(help.to_owned()) }
     }
 }
 
@@ -143,10 +133,7 @@ fn python_oracle(python: &OsString) -> Check {
 
 fn cores() -> Check {
     match std::thread::available_parallelism() {
-        Ok(count) => Check::good(
-            "cores",
-            format!("{count} usable; the search uses all of them"),
-        ),
+        Ok(count) => Check::good("cores", format!("{count} usable; the search uses all of them")),
         Err(error) => Check::bad(
             "cores",
             Finding::Lacking,
@@ -161,12 +148,7 @@ fn memory(meminfo: &str) -> Check {
     const KIB_PER_GIB: f64 = 1024.0 * 1024.0;
     let kib = |key: &str| {
         let value = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
-        value
-            .trim()
-            .trim_end_matches("kB")
-            .trim()
-            .parse::<f64>()
-            .ok()
+        value.trim().trim_end_matches("kB").trim().parse::<f64>().ok()
     };
     let (Some(available), Some(total)) = (kib("MemAvailable:"), kib("MemTotal:")) else {
         return Check::good("memory", "unknown (no /proc/meminfo here)");
@@ -191,12 +173,8 @@ fn cache(dir: Option<&Path>) -> Check {
             "no folder: neither DEXTRA_CACHE_DIR, XDG_CACHE_HOME nor HOME is set".into(),
         );
     };
-    let attempt = fs::create_dir_all(dir).and_then(|()| {
-        tempfile::Builder::new()
-            .prefix(".doctor")
-            .tempfile_in(dir)
-            .map(drop)
-    });
+    let attempt = fs::create_dir_all(dir)
+        .and_then(|()| tempfile::Builder::new().prefix(".doctor").tempfile_in(dir).map(drop));
     match attempt {
         Ok(()) => Check::good("cache", format!("{} is writable", dir.display())),
         Err(error) => lacking(format!("{} is not writable: {error}", dir.display())),
@@ -242,12 +220,7 @@ mod tests {
         for python in [broken, "no-such-python".into()] {
             let check = python_oracle(&python);
             assert_eq!(check.finding, Finding::Lacking);
-            assert!(
-                check
-                    .help
-                    .as_ref()
-                    .is_some_and(|help| help.contains("pip install"))
-            );
+            assert!(check.help.as_ref().is_some_and(|help| help.contains("pip install")));
             assert!(can_run(&[check]));
         }
     }
@@ -268,30 +241,19 @@ mod tests {
     #[test]
     fn a_cache_folder_that_cannot_be_made_is_reported() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(
-            cache(Some(&dir.path().join("new/cache"))).finding,
-            Finding::Good
-        );
+        assert_eq!(cache(Some(&dir.path().join("new/cache"))).finding, Finding::Good);
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
         let check = cache(Some(&file.join("cache")));
         assert_eq!(check.finding, Finding::Lacking);
-        assert!(
-            check
-                .help
-                .is_some_and(|help| help.contains("DEXTRA_CACHE_DIR"))
-        );
+        assert!(check.help.is_some_and(|help| help.contains("DEXTRA_CACHE_DIR")));
         assert_eq!(cache(None).finding, Finding::Lacking);
     }
 
     #[test]
     fn every_lack_comes_with_help() {
         for check in doctor() {
-            assert_eq!(
-                check.finding == Finding::Good,
-                check.help.is_none(),
-                "{check:?}"
-            );
+            assert_eq!(check.finding == Finding::Good, check.help.is_none(), "{check:?}");
         }
     }
 }

@@ -64,19 +64,12 @@ impl Error {
     /// Wraps an I/O error with what was tried on which path; for use with `map_err`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         let path = path.as_ref().to_path_buf();
-        move |source| Error::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Error::Io { action, path, source }
     }
 
     /// Wraps the failure of a stage; for use with `map_err`.
     pub fn stage<E: Into<Source>>(stage: &'static str) -> impl FnOnce(E) -> Error {
-        move |source| Error::Stage {
-            stage,
-            source: source.into(),
-        }
+        move |source| Error::Stage { stage, source: source.into() }
     }
 
     /// Whether the user asked for this end.
@@ -95,27 +88,15 @@ mod tests {
         let error = std::fs::read("no/such/file").map_err(Error::io("read", "no/such/file"));
         let error = error.unwrap_err();
         assert_eq!(error.to_string(), "cannot read no/such/file");
-        assert!(
-            error
-                .source()
-                .is_some_and(|reason| reason.to_string().contains("No such file"))
-        );
+        assert!(error.source().is_some_and(|reason| reason.to_string().contains("No such file")));
     }
 
     #[test]
     fn a_stage_keeps_the_chain_of_its_error() {
         let error = Error::stage("retarget")(Error::Request("no frames".into()));
         assert_eq!(error.to_string(), "retarget failed");
-        assert_eq!(
-            error.source().map(ToString::to_string),
-            Some("no frames".into())
-        );
+        assert_eq!(error.source().map(ToString::to_string), Some("no frames".into()));
         assert!(!error.is_cancelled());
-        assert!(
-            Error::Cancelled {
-                stage: "refine".into()
-            }
-            .is_cancelled()
-        );
+        assert!(Error::Cancelled { stage: "refine".into() }.is_cancelled());
     }
 }

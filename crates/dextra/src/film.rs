@@ -124,12 +124,7 @@ pub fn film(
                 Vec::new()
             };
             let robot = renderer.render(state, &camera, &ghosts)?;
-            Ok(compose(
-                &human,
-                &robot,
-                &config.captions,
-                frame.step as f64 * recording.dt,
-            ))
+            Ok(compose(&human, &robot, &config.captions, frame.step as f64 * recording.dt))
         })
         .collect()
 }
@@ -152,11 +147,7 @@ pub fn real_time_shots(recording: &Recording<'_>, fps: f64, max_count: usize) ->
     };
     let wanted = (duration * fps).round() as usize + 1;
     let count = wanted.min(max_count.max(2));
-    let fps = if wanted > count {
-        (count - 1) as f64 / duration
-    } else {
-        fps
-    };
+    let fps = if wanted > count { (count - 1) as f64 / duration } else { fps };
     (spread(recording, count), fps)
 }
 
@@ -195,11 +186,7 @@ pub fn film_strip(frames: &[RgbImage], columns: usize, path: &Path) -> Result<()
     let mut strip = RgbImage::filled(side(columns, width), side(rows, height), STRIP_RGB);
     for (index, frame) in (0..).zip(frames) {
         let (column, row) = (index % columns, index / columns);
-        strip.paste(
-            frame,
-            column * (width + STRIP_GAP_PX),
-            row * (height + STRIP_GAP_PX),
-        );
+        strip.paste(frame, column * (width + STRIP_GAP_PX), row * (height + STRIP_GAP_PX));
     }
     write_png(&strip, path)
 }
@@ -236,9 +223,7 @@ impl<'a> Recording<'a> {
     /// The reference frames whose simulated state exists.
     fn filmed(&self) -> &'a [ReferenceFrame] {
         let frames = &self.reference.frames;
-        let end = frames
-            .iter()
-            .position(|frame| frame.step >= self.qpos.len());
+        let end = frames.iter().position(|frame| frame.step >= self.qpos.len());
         &frames[..end.unwrap_or(frames.len())]
     }
 
@@ -266,10 +251,7 @@ impl<'a> Recording<'a> {
 fn camera(renderer: &Renderer, reference: &Reference, config: &FilmConfig) -> Camera {
     let mut points: Vec<Point3<f64>> = Vec::new();
     for frame in &reference.frames {
-        let origins = frame
-            .world_from_object
-            .iter()
-            .map(|p| Point3::from(p.translation.vector));
+        let origins = frame.world_from_object.iter().map(|p| Point3::from(p.translation.vector));
         let hands = frame.human_keypoints.iter().flatten().flatten().copied();
         points.extend(origins.chain(hands).flat_map(|point| {
             [Vector3::x(), Vector3::y(), Vector3::z()]
@@ -277,9 +259,7 @@ fn camera(renderer: &Renderer, reference: &Reference, config: &FilmConfig) -> Ca
                 .flat_map(move |axis| [point + axis * MARGIN, point - axis * MARGIN])
         }));
     }
-    let azimuth_deg = config
-        .azimuth_deg
-        .unwrap_or_else(|| opposition_azimuth_deg(reference));
+    let azimuth_deg = config.azimuth_deg.unwrap_or_else(|| opposition_azimuth_deg(reference));
     renderer.camera_framing(&points, azimuth_deg, config.elevation_deg)
 }
 
@@ -288,11 +268,7 @@ fn camera(renderer: &Renderer, reference: &Reference, config: &FilmConfig) -> Ca
 fn opposition_azimuth_deg(reference: &Reference) -> f64 {
     let mut towards_camera = Vector3::zeros();
     let mut hands = 0.0;
-    for keypoints in reference
-        .frames
-        .iter()
-        .flat_map(|f| f.human_keypoints.iter().flatten())
-    {
+    for keypoints in reference.frames.iter().flat_map(|f| f.human_keypoints.iter().flatten()) {
         let [wrist, index, middle, pinky] =
             [WRIST, INDEX_MCP, MIDDLE_MCP, PINKY_MCP].map(|at| keypoints[at]);
         let thumb_side = (index - pinky).try_normalize(1e-6);
@@ -303,11 +279,7 @@ fn opposition_azimuth_deg(reference: &Reference) -> f64 {
         }
     }
     let level = towards_camera.xy() / f64::max(hands, 1.0);
-    if level.norm() > 0.1 {
-        (-level.y).atan2(-level.x).to_degrees()
-    } else {
-        AZIMUTH_DEG
-    }
+    if level.norm() > 0.1 { (-level.y).atan2(-level.x).to_degrees() } else { AZIMUTH_DEG }
 }
 
 fn human_picture(
@@ -321,12 +293,7 @@ fn human_picture(
     for (&at, pose) in addresses.iter().zip(&frame.world_from_object) {
         place(&mut qpos, at, pose);
     }
-    let hands: Vec<Overlay> = frame
-        .human_keypoints
-        .iter()
-        .flatten()
-        .flat_map(skeleton)
-        .collect();
+    let hands: Vec<Overlay> = frame.human_keypoints.iter().flatten().flat_map(skeleton).collect();
     Ok(renderer.render_without_robot(&qpos, camera, &hands)?)
 }
 
@@ -352,11 +319,7 @@ fn ghosts(
         if strength > 0.0 {
             let [r, g, b, alpha] = GHOST_RGBA;
             let rgba = [r, g, b, alpha * strength.min(1.0) as f32];
-            ghosts.push(Overlay::Ghost {
-                body: body.to_owned(),
-                world_from_body,
-                rgba,
-            });
+            ghosts.push(Overlay::Ghost { body: body.to_owned(), world_from_body, rgba });
         }
     }
     ghosts
@@ -390,14 +353,9 @@ fn compose(left: &RgbImage, right: &RgbImage, captions: &[String; 2], time_s: f6
 
 /// The size that all frames share.
 fn same_size(frames: &[RgbImage]) -> Result<(u32, u32), FilmError> {
-    let first = frames
-        .first()
-        .ok_or_else(|| FilmError::Request("a film of no frames".into()))?;
+    let first = frames.first().ok_or_else(|| FilmError::Request("a film of no frames".into()))?;
     let size = (first.width, first.height);
-    match frames
-        .iter()
-        .position(|frame| (frame.width, frame.height) != size)
-    {
+    match frames.iter().position(|frame| (frame.width, frame.height) != size) {
         None => Ok(size),
         Some(index) => Err(FilmError::Request(format!(
             "frame {index} has another size than the {} x {} of the first",

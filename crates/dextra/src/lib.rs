@@ -3,15 +3,15 @@
 
 pub mod demo;
 pub mod doctor;
+pub mod error;
 pub mod film;
 mod journal;
 mod outputs;
 mod pictures;
-pub mod transfer;
-pub mod error;
 pub mod progress;
 pub mod report;
 pub mod request;
+pub mod transfer;
 
 pub use dextra_core::{Demonstration, Side};
 pub use dextra_data::{ClipOptions, QuatOrder, Unit, UpAxis};

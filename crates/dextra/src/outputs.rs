@@ -167,15 +167,11 @@ pub fn write_mjcf(
     let mut writer = NpzWriter::create(&dir.join("replay.npz")).map_err(stage())?;
     writer.array_f64("qpos0", &[rollout.qpos0.len()], &rollout.qpos0).map_err(stage())?;
     writer.array_f64("qvel0", &[rollout.qvel0.len()], &rollout.qvel0).map_err(stage())?;
-    writer
-        .array_f64("ctrl", &[rollout.steps(), rollout.nu], &rollout.ctrl)
-        .map_err(stage())?;
+    writer.array_f64("ctrl", &[rollout.steps(), rollout.nu], &rollout.ctrl).map_err(stage())?;
     let bodies: Vec<&str> = scene.objects.iter().map(|o| o.body.as_str()).collect();
     writer.strings("object_body", &[bodies.len()], &bodies).map_err(stage())?;
     object_arrays(&mut writer, rollout)?;
-    writer
-        .string("mujoco_version", dextra_sim::probe::loaded_mujoco_version())
-        .map_err(stage())?;
+    writer.string("mujoco_version", dextra_sim::probe::loaded_mujoco_version()).map_err(stage())?;
     provenance(&mut writer, demo)?;
     writer.finish().map_err(stage())
 }

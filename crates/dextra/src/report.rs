@@ -212,10 +212,7 @@ pub(crate) mod tests {
             seed: 7,
             status: Status::Rejected,
             cause: Some("dropped at lift-off (frame 41)".into()),
-            protocols: Protocols {
-                spider: true,
-                ..Protocols::default()
-            },
+            protocols: Protocols { spider: true, ..Protocols::default() },
             e_r_deg: 1.5,
             e_t_cm: 0.25,
             e_j_cm: 2.0,
@@ -262,11 +259,7 @@ pub(crate) mod tests {
         let object = json.as_object().unwrap();
         assert_eq!(object.len(), Protocols::default().named().len());
         for (name, met) in Protocols::default().named() {
-            assert_eq!(
-                object.get(name),
-                Some(&serde_json::Value::Bool(met)),
-                "{name}"
-            );
+            assert_eq!(object.get(name), Some(&serde_json::Value::Bool(met)), "{name}");
         }
     }
 }

@@ -69,34 +69,10 @@ mod tests {
         };
         assert!(good.check().is_ok());
         for (bad, word) in [
-            (
-                TransferRequest {
-                    clip: " ".into(),
-                    ..good.clone()
-                },
-                "clip",
-            ),
-            (
-                TransferRequest {
-                    hand: String::new(),
-                    ..good.clone()
-                },
-                "hand",
-            ),
-            (
-                TransferRequest {
-                    threads: Some(0),
-                    ..good.clone()
-                },
-                "threads",
-            ),
-            (
-                TransferRequest {
-                    robustness_trials: usize::MAX,
-                    ..good.clone()
-                },
-                "trials",
-            ),
+            (TransferRequest { clip: " ".into(), ..good.clone() }, "clip"),
+            (TransferRequest { hand: String::new(), ..good.clone() }, "hand"),
+            (TransferRequest { threads: Some(0), ..good.clone() }, "threads"),
+            (TransferRequest { robustness_trials: usize::MAX, ..good.clone() }, "trials"),
         ] {
             let message = bad.check().unwrap_err().to_string();
             assert!(message.contains(word), "{message}");

@@ -77,12 +77,11 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
         objects: &objects,
         motion: &motion,
     };
-    let refined = refine(&input, &config, &mut journal, &Watch(reporter)).map_err(|error| {
-        match error {
+    let refined =
+        refine(&input, &config, &mut journal, &Watch(reporter)).map_err(|error| match error {
             RefineError::Interrupted => Error::Cancelled { stage: "refine".to_owned() },
             other => Error::Stage { stage: "refine", source: other.into() },
-        }
-    })?;
+        })?;
     if journal.recalled() > 0 {
         notes.push("resumed after an interruption; times are of the last run".to_owned());
     }
@@ -267,16 +266,15 @@ fn judge(
 ) -> Result<Judged, Error> {
     const STAGE: &str = "evaluate";
     let rollout = &refined.rollout;
-    let metrics =
-        metrics::evaluate(rollout, &refined.reference).map_err(Error::stage(STAGE))?;
+    let metrics = metrics::evaluate(rollout, &refined.reference).map_err(Error::stage(STAGE))?;
     let cause = match rollout.clone().accept(&refined.reference, &Limits::default()) {
         Ok(_) => None,
         Err(rejection) => {
             let evidence = Evidence::of_reference(&refined.reference, rollout.dt)
                 .with_demonstration(demo)
                 .with_wrist_error(wrist_error(refined));
-            let failure = diagnose(rollout, &refined.reference, &evidence)
-                .map_err(Error::stage(STAGE))?;
+            let failure =
+                diagnose(rollout, &refined.reference, &evidence).map_err(Error::stage(STAGE))?;
             Some(match failure {
                 Some(f) => format!("{} (frame {}): {}", f.cause.name(), f.frame, f.detail),
                 None => rejection.reason.to_string(),

@@ -10,20 +10,12 @@ pub fn code_only(source: &str) -> String {
     while at < chars.len() {
         let end = match skipped(&chars, at) {
             Some(end) => {
-                out.extend(
-                    chars[at..end]
-                        .iter()
-                        .map(|&c| if c == '\n' { '\n' } else { ' ' }),
-                );
+                out.extend(chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }));
                 end
             }
             None => {
                 // An identifier is copied whole: the `r` of `for "x"` must not start a raw string.
-                let end = if is_word(chars[at]) {
-                    end_of_word(&chars, at)
-                } else {
-                    at + 1
-                };
+                let end = if is_word(chars[at]) { end_of_word(&chars, at) } else { at + 1 };
                 out.extend(&chars[at..end]);
                 end
             }
@@ -76,10 +68,7 @@ fn skipped(chars: &[char], at: usize) -> Option<usize> {
 
 /// `r"…"`, `r#"…"#`, `b"…"`, `br#"…"#`, `b'…'`, `c"…"`.
 fn prefixed_string(chars: &[char], at: usize) -> Option<usize> {
-    let prefix = chars[at..]
-        .iter()
-        .take_while(|&&c| c.is_alphabetic())
-        .count();
+    let prefix = chars[at..].iter().take_while(|&&c| c.is_alphabetic()).count();
     let raw = match chars[at..at + prefix] {
         ['r'] | ['b', 'r'] | ['c', 'r'] => true,
         ['b'] | ['c'] => false,
@@ -100,12 +89,7 @@ fn prefixed_string(chars: &[char], at: usize) -> Option<usize> {
     }
     let closes = |i: usize| {
         chars[i] == '"'
-            && chars[i + 1..]
-                .iter()
-                .take(hashes)
-                .filter(|&&c| c == '#')
-                .count()
-                == hashes
+            && chars[i + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes
     };
     let end = (start + 1..chars.len()).find(|&i| closes(i));
     Some(end.map_or(chars.len(), |i| i + 1 + hashes))
@@ -146,9 +130,7 @@ fn end_of_block_comment(chars: &[char], start: usize) -> usize {
 }
 
 fn find(chars: &[char], start: usize, stop: impl Fn(char) -> bool) -> usize {
-    (start..chars.len())
-        .find(|&i| stop(chars[i]))
-        .unwrap_or(chars.len())
+    (start..chars.len()).find(|&i| stop(chars[i])).unwrap_or(chars.len())
 }
 
 #[cfg(test)]

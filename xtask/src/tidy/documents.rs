@@ -32,13 +32,9 @@ fn check_paths(file: &SourceFile, exists: &dyn Fn(&str) -> bool, problems: &mut 
             continue;
         }
         // Paths in backticks count from the repository root, links from the document.
-        let spans = code_spans(line)
-            .into_iter()
-            .filter(|s| is_repository_path(s, whole))
-            .map(known_part);
-        let links = link_targets(line)
-            .into_iter()
-            .map(|link| joined(folder, link));
+        let spans =
+            code_spans(line).into_iter().filter(|s| is_repository_path(s, whole)).map(known_part);
+        let links = link_targets(line).into_iter().map(|link| joined(folder, link));
         for path in spans.chain(links) {
             if !exists(&path) {
                 let message = format!("{path} does not exist");
@@ -58,9 +54,7 @@ fn code_spans(line: &str) -> Vec<&str> {
 /// example.
 fn is_repository_path(span: &str, whole: bool) -> bool {
     const ROOTS: [&str; 6] = ["crates/", "xtask/", "assets/", "docs/", ".ci/", ".cargo/"];
-    let plain = span
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "/._-*".contains(c));
+    let plain = span.chars().all(|c| c.is_ascii_alphanumeric() || "/._-*".contains(c));
     let ours = ROOTS.iter().any(|root| span.starts_with(root));
     let named = span.ends_with(".rs") || (span.ends_with(".md") && !span.contains('*'));
     plain && (ours || (whole && named))
@@ -112,9 +106,7 @@ fn holds_command(text: &str) -> bool {
     for line in text.lines().map(str::trim_start) {
         if line.starts_with("```") {
             fenced = !fenced;
-        } else if line
-            .strip_prefix("$ ")
-            .is_some_and(|command| !command.trim().is_empty())
+        } else if line.strip_prefix("$ ").is_some_and(|command| !command.trim().is_empty())
             || (fenced && COMMANDS.iter().any(|command| line.contains(command)))
         {
             return true;
@@ -129,13 +121,8 @@ mod tests {
 
     fn problems(path: &str, text: &str) -> Vec<Problem> {
         let exists = |path: &str| {
-            [
-                "crates/dextra/src/lib.rs",
-                "assets/hands",
-                "README.md",
-                "docs/formats.md",
-            ]
-            .contains(&path)
+            ["crates/dextra/src/lib.rs", "assets/hands", "README.md", "docs/formats.md"]
+                .contains(&path)
         };
         check(&Tree::of(&[(path, text)]), &exists)
     }
@@ -165,14 +152,8 @@ mod tests {
 
     #[test]
     fn links_are_resolved_from_the_document() {
-        assert_eq!(
-            problems("README.md", "[formats](docs/formats.md#input)"),
-            []
-        );
-        assert_eq!(
-            problems("docs/a.md", "[formats](formats.md), [up](../README.md)"),
-            []
-        );
+        assert_eq!(problems("README.md", "[formats](docs/formats.md#input)"), []);
+        assert_eq!(problems("docs/a.md", "[formats](formats.md), [up](../README.md)"), []);
         assert_eq!(problems("README.md", "![picture](docs/gone.png)").len(), 1);
         assert_eq!(problems("README.md", "[web](https://example.org/x)"), []);
     }
@@ -182,13 +163,7 @@ mod tests {
         let path = "docs/results/speed.md";
         assert_eq!(problems(path, "| a |\n|---|\n| 1 |").len(), 1);
         assert_eq!(problems(path, "```\njust text\n```").len(), 1);
-        assert_eq!(
-            problems(
-                path,
-                "```sh\ncargo run --release -- demo synth all\n```\n| a |"
-            ),
-            []
-        );
+        assert_eq!(problems(path, "```sh\ncargo run --release -- demo synth all\n```\n| a |"), []);
         assert_eq!(problems(path, "$ .ci/run\n| a |"), []);
         assert_eq!(problems("docs/other.md", "| a |"), []);
     }

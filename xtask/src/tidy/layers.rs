@@ -11,19 +11,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dextra-sim", &["dextra-core"]),
     ("dextra-data", &["dextra-core"]),
     ("dextra-motion", &["dextra-core", "dextra-sim"]),
-    (
-        "dextra",
-        &["dextra-core", "dextra-sim", "dextra-data", "dextra-motion"],
-    ),
+    ("dextra", &["dextra-core", "dextra-sim", "dextra-data", "dextra-motion"]),
     ("dextra-cli", &["dextra", "dextra-sim"]),
 ];
 
 /// External packages that only one package may depend on.
-const WALLS: &[(&str, &str)] = &[
-    ("mujoco-rs", "dextra-sim"),
-    ("clap", "dextra-cli"),
-    ("indicatif", "dextra-cli"),
-];
+const WALLS: &[(&str, &str)] =
+    &[("mujoco-rs", "dextra-sim"), ("clap", "dextra-cli"), ("indicatif", "dextra-cli")];
 
 /// Checks manifests and the command's sources.
 pub fn check(tree: &Tree) -> Vec<Problem> {
@@ -60,11 +54,7 @@ fn check_manifest(path: &str, package: &str, text: &str, problems: &mut Vec<Prob
     for dependency in dependencies(&manifest) {
         let ours = dependency == "dextra" || dependency.starts_with("dextra-");
         if ours && !allowed.contains(&dependency.as_str()) {
-            let may = if allowed.is_empty() {
-                "none of ours".into()
-            } else {
-                allowed.join(", ")
-            };
+            let may = if allowed.is_empty() { "none of ours".into() } else { allowed.join(", ") };
             let message = format!("{package} may not depend on {dependency} (it may on: {may})");
             problems.push(Problem::new(path, line_of(text, &dependency), message));
         }
@@ -103,10 +93,7 @@ fn dependencies(manifest: &toml::Table) -> Vec<String> {
 /// The command talks to the library `dextra` alone.
 fn check_command_source(path: &str, text: &str, problems: &mut Vec<Problem>) {
     let code = code::code_only(text);
-    for (package, _) in LAYERS
-        .iter()
-        .filter(|(name, _)| !["dextra", "dextra-cli"].contains(name))
-    {
+    for (package, _) in LAYERS.iter().filter(|(name, _)| !["dextra", "dextra-cli"].contains(name)) {
         for line in code::lines_with_word(&code, &package.replace('-', "_")) {
             let message = format!("the command uses `dextra` alone, not {package}");
             problems.push(Problem::new(path, line, message));
@@ -115,9 +102,7 @@ fn check_command_source(path: &str, text: &str, problems: &mut Vec<Problem>) {
 }
 
 fn line_of(text: &str, needle: &str) -> usize {
-    text.lines()
-        .position(|line| line.contains(needle))
-        .map_or(0, |index| index + 1)
+    text.lines().position(|line| line.contains(needle)).map_or(0, |index| index + 1)
 }
 
 #[cfg(test)]
@@ -139,11 +124,7 @@ mod tests {
         let manifest = "[dependencies]\nserde = \"1\"\ndextra-sim.workspace = true\n";
         let found = problems("crates/dextra-data/Cargo.toml", manifest);
         assert_eq!((found.len(), found[0].line), (1, 3));
-        assert!(
-            found[0].message.contains("dextra-core"),
-            "{}",
-            found[0].message
-        );
+        assert!(found[0].message.contains("dextra-core"), "{}", found[0].message);
     }
 
     #[test]
@@ -153,11 +134,7 @@ mod tests {
             "[target.'cfg(unix)'.dependencies]\ndextra-sim.workspace = true\n",
             "[build-dependencies]\ndextra-sim.workspace = true\n",
         ] {
-            assert_eq!(
-                problems("crates/dextra-core/Cargo.toml", manifest).len(),
-                1,
-                "{manifest}"
-            );
+            assert_eq!(problems("crates/dextra-core/Cargo.toml", manifest).len(), 1, "{manifest}");
         }
     }
 

@@ -8,9 +8,7 @@ const MAX_LINES: usize = 700;
 /// Longer files that are fine, each with the reason.
 const LONG_FILES: &[(&str, &str)] = &[];
 /// File and folder names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 7] = [
-    "utils", "util", "helpers", "helper", "misc", "common", "base",
-];
+const EMPTY_NAMES: [&str; 7] = ["utils", "util", "helpers", "helper", "misc", "common", "base"];
 /// Marker of unfinished work, split so that this file does not hold it.
 const MARKER: &str = concat!("FIX", "ME");
 
@@ -77,10 +75,7 @@ fn check_rust(file: &SourceFile, problems: &mut Vec<Problem>) {
     }
     if !may_print(&file.path) {
         for word in ["println!", "print!", "stdout()"] {
-            refuse(
-                word,
-                "only dextra-cli prints to stdout; return the data or use `Reporter`",
-            );
+            refuse(word, "only dextra-cli prints to stdout; return the data or use `Reporter`");
         }
     }
 }
@@ -105,29 +100,21 @@ mod tests {
 
     #[test]
     fn ordinary_file_passes() {
-        assert_eq!(
-            problems("crates/dextra-core/src/pose.rs", "fn a() {}\n"),
-            []
-        );
+        assert_eq!(problems("crates/dextra-core/src/pose.rs", "fn a() {}\n"), []);
     }
 
     #[test]
     fn the_limit_is_seven_hundred_lines() {
         assert_eq!(problems("crates/dextra/src/a.rs", &"\n".repeat(700)), []);
-        assert_eq!(
-            problems("crates/dextra/src/a.rs", &"\n".repeat(701)).len(),
-            1
-        );
+        assert_eq!(problems("crates/dextra/src/a.rs", &"\n".repeat(701)).len(), 1);
         assert_eq!(problems("docs/a.md", &"\n".repeat(701)), []);
     }
 
     #[test]
     fn empty_names_are_refused_for_files_and_folders() {
-        for path in [
-            "crates/dextra/src/utils.rs",
-            "crates/dextra/src/common/mesh.rs",
-            "xtask/misc.py",
-        ] {
+        for path in
+            ["crates/dextra/src/utils.rs", "crates/dextra/src/common/mesh.rs", "xtask/misc.py"]
+        {
             assert_eq!(problems(path, "").len(), 1, "{path}");
         }
         assert_eq!(problems("crates/dextra/src/baseline.rs", ""), []);
@@ -136,12 +123,7 @@ mod tests {
     #[test]
     fn unfinished_code_is_found_but_not_in_prose() {
         let path = "crates/dextra/src/a.rs";
-        assert_eq!(
-            problems(path, "fn a() {\n    todo!()\n}")
-                .first()
-                .map(|p| p.line),
-            Some(2)
-        );
+        assert_eq!(problems(path, "fn a() {\n    todo!()\n}").first().map(|p| p.line), Some(2));
         assert_eq!(problems(path, "fn a() { unimplemented!() }").len(), 1);
         assert_eq!(problems(path, "/// `todo!` is refused.\nfn a() {}"), []);
         assert_eq!(problems(path, &format!("// {MARKER} later")).len(), 1);
@@ -152,20 +134,14 @@ mod tests {
         let code = "fn a() { unsafe { b() } }";
         assert_eq!(problems("crates/dextra-sim/src/a.rs", code), []);
         assert_eq!(problems("crates/dextra-motion/src/a.rs", code).len(), 1);
-        assert_eq!(
-            problems("crates/dextra/src/a.rs", "#![allow(unsafe_code)]").len(),
-            1
-        );
+        assert_eq!(problems("crates/dextra/src/a.rs", "#![allow(unsafe_code)]").len(), 1);
     }
 
     #[test]
     fn libraries_do_not_print() {
         let code = "fn a() { println!(\"x\"); }";
         assert_eq!(problems("crates/dextra/src/a.rs", code).len(), 1);
-        assert_eq!(
-            problems("crates/dextra-core/src/a.rs", "std::io::stdout().flush()").len(),
-            1
-        );
+        assert_eq!(problems("crates/dextra-core/src/a.rs", "std::io::stdout().flush()").len(), 1);
         for path in [
             "crates/dextra-cli/src/output.rs",
             "crates/dextra-sim/build.rs",
@@ -174,9 +150,6 @@ mod tests {
         ] {
             assert_eq!(problems(path, code), [], "{path}");
         }
-        assert_eq!(
-            problems("crates/dextra/src/a.rs", "fn a() { eprintln!(\"x\"); }"),
-            []
-        );
+        assert_eq!(problems("crates/dextra/src/a.rs", "fn a() { eprintln!(\"x\"); }"), []);
     }
 }

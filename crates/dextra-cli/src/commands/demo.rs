@@ -16,10 +16,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit> {
 /// Prints the paths that were written, one per line.
 fn synth(args: &SynthArgs) -> Result<Exit> {
     let paths = demo::write(&args.clip, args.seed, &args.out)?;
-    let lines: String = paths
-        .iter()
-        .map(|path| format!("{}\n", path.display()))
-        .collect();
+    let lines: String = paths.iter().map(|path| format!("{}\n", path.display())).collect();
     output::print(&lines)?;
     Ok(Exit::Fine)
 }
@@ -27,11 +24,7 @@ fn synth(args: &SynthArgs) -> Result<Exit> {
 fn info(args: &InfoArgs) -> Result<Exit> {
     let demonstration = demo::load(&args.clip, 0, &args.reading.options())?;
     let info = demo::info(&demonstration);
-    let text = if args.json {
-        serde_json::to_string(&info)? + "\n"
-    } else {
-        described(&info)
-    };
+    let text = if args.json { serde_json::to_string(&info)? + "\n" } else { described(&info) };
     output::print(&text)?;
     Ok(Exit::Fine)
 }
@@ -48,11 +41,7 @@ fn described(info: &ClipInfo) -> String {
         .hands
         .iter()
         .map(|h| {
-            vec![
-                h.side.clone(),
-                format!("{:.1}", h.palm_cm),
-                format!("{:.0}", h.chirality_mm),
-            ]
+            vec![h.side.clone(), format!("{:.1}", h.palm_cm), format!("{:.0}", h.chirality_mm)]
         })
         .collect();
     text += "\n";
@@ -65,8 +54,7 @@ fn described(info: &ClipInfo) -> String {
             vec![
                 o.object.clone(),
                 format!("{x:.1} x {y:.1} x {z:.1}"),
-                o.mass_kg
-                    .map_or("-".to_owned(), |mass| format!("{mass:.3}")),
+                o.mass_kg.map_or("-".to_owned(), |mass| format!("{mass:.3}")),
                 o.faces.to_string(),
                 format!("{:.1}", o.lift_cm),
                 format!("{:.2}", o.peak_speed_m_s),
@@ -75,14 +63,7 @@ fn described(info: &ClipInfo) -> String {
         .collect();
     text += "\n";
     text += &output::table(
-        &[
-            "object",
-            "size_cm",
-            "mass_kg",
-            "faces",
-            "lift_cm",
-            "peak_speed_m_s",
-        ],
+        &["object", "size_cm", "mass_kg", "faces", "lift_cm", "peak_speed_m_s"],
         &rows,
     );
     text

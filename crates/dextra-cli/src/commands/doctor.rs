@@ -8,26 +8,12 @@ use dextra::doctor::{Check, can_run, doctor};
 /// Prints what was found; fine when the main job can run.
 pub fn run(args: &DoctorArgs) -> Result<Exit> {
     let checks = doctor();
-    output::print(&if args.json {
-        lines(&checks)
-    } else {
-        table(&checks)
-    })?;
-    Ok(if can_run(&checks) {
-        Exit::Fine
-    } else {
-        Exit::Failed
-    })
+    output::print(&if args.json { lines(&checks) } else { table(&checks) })?;
+    Ok(if can_run(&checks) { Exit::Fine } else { Exit::Failed })
 }
 
 fn table(checks: &[Check]) -> String {
-    let row = |c: &Check| {
-        vec![
-            c.name.to_owned(),
-            c.finding.name().to_owned(),
-            c.detail.clone(),
-        ]
-    };
+    let row = |c: &Check| vec![c.name.to_owned(), c.finding.name().to_owned(), c.detail.clone()];
     let rows: Vec<_> = checks.iter().map(row).collect();
     let mut text = output::table(&["check", "", "found"], &rows);
     for check in checks {

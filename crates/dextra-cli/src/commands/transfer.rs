@@ -15,10 +15,7 @@ pub fn run(args: &TransferArgs) -> Result<Exit> {
     interrupt::listen()?;
     let outcome = each(&requests, args.json, &mut output::print, &dextra::transfer)?;
     if outcome == Exit::Interrupted {
-        let words = std::env::args()
-            .map(|word| quoted(&word))
-            .collect::<Vec<_>>()
-            .join(" ");
+        let words = std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" ");
         eprintln!("interrupted; what was finished is kept. To resume, run again: {words}");
     }
     Ok(outcome)
@@ -38,21 +35,14 @@ fn each(
     let mut failed = false;
     let mut interrupted = false;
     for request in requests {
-        let console = Console::new(if requests.len() > 1 {
-            &request.hand
-        } else {
-            ""
-        });
+        let console = Console::new(if requests.len() > 1 { &request.hand } else { "" });
         let result = transfer(request, &console);
         console.finish();
         match result {
             Ok(report) => {
                 // A line is out as soon as its hand is done: a batch may be long, or end early.
                 if json {
-                    let line = Report {
-                        details: None,
-                        ..report.clone()
-                    };
+                    let line = Report { details: None, ..report.clone() };
                     print(&(serde_json::to_string(&line)? + "\n"))?;
                 }
                 reports.push(report);
@@ -83,24 +73,13 @@ fn each(
 
 /// One request per hand, each with its own folder.
 fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("out").join(stem(&args.clip)));
+    let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(stem(&args.clip)));
     let hands: Vec<&str> = args.hand.iter().map(|hand| hand.trim()).collect();
     let mut requests: Vec<TransferRequest> = Vec::new();
     for hand in &hands {
-        let out = if hands.len() == 1 {
-            out.clone()
-        } else {
-            out.join(stem(hand))
-        };
+        let out = if hands.len() == 1 { out.clone() } else { out.join(stem(hand)) };
         if let Some(other) = requests.iter().find(|request| request.out == out) {
-            bail!(
-                "{} and {hand} would both write to {}",
-                other.hand,
-                out.display()
-            );
+            bail!("{} and {hand} would both write to {}", other.hand, out.display());
         }
         let request = TransferRequest {
             clip: args.clip.clone(),
@@ -120,9 +99,7 @@ fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
 
 /// The name of a built-in clip or hand, or of a file without folder and extension.
 fn stem(name: &str) -> PathBuf {
-    Path::new(name)
-        .file_stem()
-        .map_or_else(|| "unnamed".into(), PathBuf::from)
+    Path::new(name).file_stem().map_or_else(|| "unnamed".into(), PathBuf::from)
 }
 
 /// `word` as a shell would need it.
@@ -189,9 +166,7 @@ mod tests {
             &|request, _| match request.hand.as_str() {
                 "shadow" => Ok(report(request, Status::Accepted)),
                 "leap" => Ok(report(request, Status::Rejected)),
-                "inspire" => Err(Error::Cancelled {
-                    stage: "refine".into(),
-                }),
+                "inspire" => Err(Error::Cancelled { stage: "refine".into() }),
                 _ => Err(Error::Request("broken".into())),
             },
         );
@@ -206,11 +181,7 @@ mod tests {
             ("allegro,leap", Exit::Failed),
             ("allegro,inspire", Exit::Interrupted),
         ] {
-            assert_eq!(
-                outcome(&format!("dextra transfer cube --hand {hands}")).0,
-                exit,
-                "{hands}"
-            );
+            assert_eq!(outcome(&format!("dextra transfer cube --hand {hands}")).0, exit, "{hands}");
         }
     }
 
@@ -235,20 +206,10 @@ mod tests {
     #[test]
     fn several_hands_get_a_folder_each() {
         let folder = |line: &str| -> Vec<PathBuf> {
-            requests(&args(line))
-                .unwrap()
-                .into_iter()
-                .map(|request| request.out)
-                .collect()
+            requests(&args(line)).unwrap().into_iter().map(|request| request.out).collect()
         };
-        assert_eq!(
-            folder("dextra transfer a/cup.npz --hand leap"),
-            [Path::new("out/cup")]
-        );
-        assert_eq!(
-            folder("dextra transfer cube --hand leap --out x"),
-            [Path::new("x")]
-        );
+        assert_eq!(folder("dextra transfer a/cup.npz --hand leap"), [Path::new("out/cup")]);
+        assert_eq!(folder("dextra transfer cube --hand leap --out x"), [Path::new("x")]);
         assert_eq!(
             folder("dextra transfer cube --hand leap,my/own.xml --out x"),
             [Path::new("x/leap"), Path::new("x/own")]

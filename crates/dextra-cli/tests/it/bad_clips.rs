@@ -14,9 +14,7 @@ fn refused(spoil: impl FnOnce(&mut Clip), words: &[&str]) {
 
 #[track_caller]
 fn assert_refused(clip: &Clip, words: &[&str]) {
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "allegro", &clip.out()).output().unwrap();
     assert_fails(&output, words);
     assert_fails(&output, &["cube.npz"]);
     assert_eq!(files(&clip.out()), [""; 0], "a refused clip leaves no file");
@@ -25,9 +23,7 @@ fn assert_refused(clip: &Clip, words: &[&str]) {
 #[test]
 fn the_clip_is_good_before_it_is_spoilt() {
     let clip = Clip::still();
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "allegro", &clip.out()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", crate::stderr(&output));
 }
 
@@ -54,9 +50,8 @@ fn random_bytes_are_no_clip() {
     // A linear congruential generator is random enough for bytes that mean nothing.
     let mut state = 1u64;
     let mut byte = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     };
     let noise: Vec<u8> = (0..50_000).map(|_| byte()).collect();
@@ -73,14 +68,8 @@ fn values_that_are_no_numbers_name_field_and_frame() {
         |clip| clip.values("joints21")[7 * 63 + 5] = f64::NAN,
         &["`joints21`", "frame 7", "NaN"],
     );
-    refused(
-        |clip| clip.values("joints21").fill(f64::NAN),
-        &["`joints21`", "frame 0", "NaN"],
-    );
-    refused(
-        |clip| clip.values("obj_pos")[3 * 3] = f64::INFINITY,
-        &["`obj_pos`", "frame 3", "inf"],
-    );
+    refused(|clip| clip.values("joints21").fill(f64::NAN), &["`joints21`", "frame 0", "NaN"]);
+    refused(|clip| clip.values("obj_pos")[3 * 3] = f64::INFINITY, &["`obj_pos`", "frame 3", "inf"]);
     refused(
         |clip| clip.values("obj_quat_wxyz")[4 * 9..4 * 10].fill(0.0),
         &["`obj_quat_wxyz`", "frame 9", "norm"],
@@ -142,23 +131,12 @@ fn tracks_of_different_lengths_give_both() {
 
 #[test]
 fn a_statement_that_the_geometry_contradicts_is_refused() {
-    refused(
-        |clip| clip.state("unit", Some("mm")),
-        &["`unit`", "`mm` is stated", "`m` fits"],
-    );
-    refused(
-        |clip| clip.state("unit", Some("inch")),
-        &["`unit`", "`inch`", "m, cm, mm"],
-    );
+    refused(|clip| clip.state("unit", Some("mm")), &["`unit`", "`mm` is stated", "`m` fits"]);
+    refused(|clip| clip.state("unit", Some("inch")), &["`unit`", "`inch`", "m, cm, mm"]);
     let clip = Clip::cube();
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .args(["--side", "left"])
-        .output()
-        .unwrap();
-    assert_fails(
-        &output,
-        &["cube.npz", "`side`", "`left` is stated", "right hand"],
-    );
+    let output =
+        transfer(&clip.path(), "allegro", &clip.out()).args(["--side", "left"]).output().unwrap();
+    assert_fails(&output, &["cube.npz", "`side`", "`left` is stated", "right hand"]);
     assert_eq!(files(&clip.out()), [""; 0]);
 }
 
@@ -167,15 +145,10 @@ fn a_label_of_the_wrong_hand_is_corrected_and_reported() {
     let mut clip = Clip::still();
     clip.state("side", Some("left"));
     clip.save();
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "allegro", &clip.out()).output().unwrap();
     let said = crate::stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("note: ") && said.contains("the geometry is believed"),
-        "{said}"
-    );
+    assert!(said.contains("note: ") && said.contains("the geometry is believed"), "{said}");
     let report = std::fs::read_to_string(clip.out().join("report.json")).unwrap();
     assert!(report.contains("the geometry is believed"), "{report}");
 }

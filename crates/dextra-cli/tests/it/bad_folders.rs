@@ -63,17 +63,11 @@ fn a_full_disk_names_the_file_and_leaves_none_half_written() {
         };
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(
-            said.contains(missing) && said.contains("No space left on device"),
-            "{said}"
-        );
+        assert!(said.contains(missing) && said.contains("No space left on device"), "{said}");
         assert!(!said.contains("panicked"), "{said}");
         for file in stdout(&output).lines() {
             let whole = ["./out/motion.npz", "./out/refine.journal"].contains(&file);
-            assert!(
-                whole && !file.ends_with(missing),
-                "{file} was left behind\n{said}"
-            );
+            assert!(whole && !file.ends_with(missing), "{file} was left behind\n{said}");
         }
     }
 }
@@ -93,9 +87,8 @@ fn a_search_on_a_full_disk_is_not_lost() {
     }
     let output = limited.output().unwrap();
     assert_fails(&output, &["rollout.npz", "File too large"]);
-    let names: Vec<String> = ["motion.npz", "refine.journal"]
-        .map(|name| out.join(name).display().to_string())
-        .to_vec();
+    let names: Vec<String> =
+        ["motion.npz", "refine.journal"].map(|name| out.join(name).display().to_string()).to_vec();
     assert_eq!(files(&out), names);
 
     let output = { command }.output().unwrap();
@@ -112,13 +105,6 @@ fn a_result_that_cannot_be_printed_is_a_failure() {
         eprintln!("skipped: this machine has no /dev/full");
         return;
     };
-    let output = dextra()
-        .args(["demo", "info", "cube"])
-        .stdout(full)
-        .output()
-        .unwrap();
-    assert_fails(
-        &output,
-        &["cannot write to stdout", "No space left on device"],
-    );
+    let output = dextra().args(["demo", "info", "cube"]).stdout(full).output().unwrap();
+    assert_fails(&output, &["cannot write to stdout", "No space left on device"]);
 }

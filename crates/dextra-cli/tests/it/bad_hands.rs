@@ -21,26 +21,16 @@ const SAME: (&str, &str) = ("", "");
 fn refused(xml: (&str, &str), map: (&str, &str), words: &[&str]) {
     let clip = Clip::still();
     let hand = changed(&clip, xml, map);
-    let output = transfer(&clip.path(), hand.to_str().unwrap(), &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), hand.to_str().unwrap(), &clip.out()).output().unwrap();
     assert_fails(&output, words);
     assert_eq!(files(&clip.out()), [""; 0], "a refused hand leaves no file");
 }
 
 #[test]
 fn mjcf_that_does_not_parse_is_refused_with_what_mujoco_says() {
-    refused(
-        ("<worldbody>", "<worldbody"),
-        SAME,
-        &["mine.xml", "cannot parse", "Line number="],
-    );
+    refused(("<worldbody>", "<worldbody"), SAME, &["mine.xml", "cannot parse", "Line number="]);
     refused(("<light", "<lamp"), SAME, &["mine.xml", "lamp"]);
-    refused(
-        ("name=\"index_2\"", "name=\"index_1\""),
-        SAME,
-        &["mine.xml", "index_1"],
-    );
+    refused(("name=\"index_2\"", "name=\"index_1\""), SAME, &["mine.xml", "index_1"]);
 }
 
 #[test]
@@ -54,10 +44,7 @@ fn mjcf_that_mujoco_warns_about_runs_and_reports_the_warning() {
         .unwrap();
     let said = stderr(&output);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{said}");
-    assert!(
-        said.contains("note: ") && said.contains("MuJoCo warns"),
-        "{said}"
-    );
+    assert!(said.contains("note: ") && said.contains("MuJoCo warns"), "{said}");
     let report = std::fs::read_to_string(clip.out().join("report.json")).unwrap();
     assert!(report.contains("settotalmass"), "{report}");
     assert!(!clip.dir.path().join("MUJOCO_LOG.TXT").exists());
@@ -71,18 +58,9 @@ fn a_map_that_names_a_missing_body_says_which_is_nearest() {
             "\"index_1\", \"index_2\", \"index_3\"]\ntip",
             "\"index_1\", \"indx_2\", \"index_3\"]\ntip",
         ),
-        &[
-            "mine.toml",
-            "finger[1].bodies[1]",
-            "`indx_2`",
-            "nearest: `index_2`",
-        ],
+        &["mine.toml", "finger[1].bodies[1]", "`indx_2`", "nearest: `index_2`"],
     );
-    refused(
-        SAME,
-        ("body = \"hand\"", "body = \"palm\""),
-        &["mine.toml", "palm.body", "`palm`"],
-    );
+    refused(SAME, ("body = \"hand\"", "body = \"palm\""), &["mine.toml", "palm.body", "`palm`"]);
 }
 
 #[test]
@@ -90,18 +68,14 @@ fn a_hand_without_a_map_says_where_it_should_be() {
     let clip = Clip::still();
     let hand = changed(&clip, SAME, SAME);
     std::fs::remove_file(hand.with_extension("toml")).unwrap();
-    let output = transfer(&clip.path(), hand.to_str().unwrap(), &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), hand.to_str().unwrap(), &clip.out()).output().unwrap();
     assert_fails(&output, &["mine.xml", "mine.toml", "no map"]);
 }
 
 #[test]
 fn a_missing_hand_file_is_named() {
     let clip = Clip::still();
-    let output = transfer(&clip.path(), "no/such/hand.xml", &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "no/such/hand.xml", &clip.out()).output().unwrap();
     assert_fails(&output, &["no/such/hand.xml", "No such file"]);
 }
 
@@ -110,9 +84,7 @@ fn a_one_sided_hand_cannot_do_a_clip_of_two_hands() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let hand = tripod();
-    let output = transfer("box".as_ref(), hand.to_str().unwrap(), &out)
-        .output()
-        .unwrap();
+    let output = transfer("box".as_ref(), hand.to_str().unwrap(), &out).output().unwrap();
     assert_fails(&output, &["two hands", "tripod.xml", "right"]);
     assert_eq!(files(&out), [""; 0]);
 }

@@ -9,9 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[track_caller]
 fn assert_refused(clip: &Clip, words: &[&str]) {
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "allegro", &clip.out()).output().unwrap();
     assert_fails(&output, words);
     assert_eq!(files(&clip.out()), [""; 0], "a refused mesh leaves no file");
 }
@@ -47,11 +45,8 @@ fn an_object_with_holes_is_lifted_like_a_whole_one() {
     let clip = Clip::cube();
     // Every seventh triangle is missing.
     let open = beside(&clip, "open.obj", &cube_obj(6, 1.0, |face| face % 7 == 3));
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .arg("--mesh")
-        .arg(open)
-        .output()
-        .unwrap();
+    let output =
+        transfer(&clip.path(), "allegro", &clip.out()).arg("--mesh").arg(open).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
@@ -77,22 +72,14 @@ fn a_million_faces_take_seconds() {
 fn a_mesh_a_thousand_times_too_large_is_refused_or_understood() {
     let mut clip = Clip::still();
     beside(&clip, "cube_cube.obj", &cube_obj(1, 1000.0, |_| false));
-    assert_refused(
-        &clip,
-        &["`mesh_unit`", "`m` is stated", "cube_cube.obj", "103.9"],
-    );
+    assert_refused(&clip, &["`mesh_unit`", "`m` is stated", "cube_cube.obj", "103.9"]);
 
     clip.state("mesh_unit", None);
     clip.save();
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "allegro", &clip.out()).output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("note: ") && said.contains("is read in mm"),
-        "{said}"
-    );
+    assert!(said.contains("note: ") && said.contains("is read in mm"), "{said}");
 }
 
 #[test]

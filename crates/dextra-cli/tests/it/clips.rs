@@ -19,11 +19,8 @@ impl Clip {
     /// The unspoilt clip.
     pub fn cube() -> Clip {
         let dir = tempfile::tempdir().unwrap();
-        let written = dextra()
-            .args(["demo", "synth", "cube", "--out"])
-            .arg(dir.path())
-            .output()
-            .unwrap();
+        let written =
+            dextra().args(["demo", "synth", "cube", "--out"]).arg(dir.path()).output().unwrap();
         assert!(written.status.success(), "{}", stderr(&written));
         let npz = Npz::open(&dir.path().join("cube.npz")).unwrap();
         let numbers = ["fps", "joints21", "obj_pos", "obj_quat_wxyz", "mass_kg"];
@@ -35,9 +32,7 @@ impl Clip {
                     (key.to_owned(), shape, values)
                 })
                 .to_vec(),
-            texts: texts
-                .map(|key| (key.to_owned(), npz.string(key).unwrap()))
-                .to_vec(),
+            texts: texts.map(|key| (key.to_owned(), npz.string(key).unwrap())).to_vec(),
             dir,
         }
     }
@@ -49,9 +44,7 @@ impl Clip {
         for (key, width) in [("obj_pos", 3), ("obj_quat_wxyz", 4)] {
             let values = clip.values(key);
             let first = values[..width].to_vec();
-            values
-                .chunks_exact_mut(width)
-                .for_each(|row| row.copy_from_slice(&first));
+            values.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(&first));
         }
         clip.save();
         clip
@@ -89,8 +82,7 @@ impl Clip {
     /// States a text, or with `None` leaves it out.
     pub fn state(&mut self, key: &str, text: Option<&str>) {
         self.texts.retain(|(other, _)| other != key);
-        self.texts
-            .extend(text.map(|text| (key.to_owned(), text.to_owned())));
+        self.texts.extend(text.map(|text| (key.to_owned(), text.to_owned())));
     }
 
     /// Writes the arrays and texts to [`Clip::path`].
@@ -126,12 +118,8 @@ pub fn cube_obj(n: usize, scale: f64, skip: impl Fn(usize) -> bool) -> String {
         let corner = |i: usize, j: usize| side * (n + 1) * (n + 1) + i * (n + 1) + j + 1;
         for i in 0..n {
             for j in 0..n {
-                let square = [
-                    corner(i, j),
-                    corner(i + 1, j),
-                    corner(i + 1, j + 1),
-                    corner(i, j + 1),
-                ];
+                let square =
+                    [corner(i, j), corner(i + 1, j), corner(i + 1, j + 1), corner(i, j + 1)];
                 let [a, b, c, d] = square;
                 for [a, b, c] in [[a, b, c], [a, c, d]] {
                     let (b, c) = if up { (b, c) } else { (c, b) };

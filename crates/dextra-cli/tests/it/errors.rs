@@ -9,22 +9,13 @@ fn fails(line: &str, words: &[&str]) {
 
 #[test]
 fn an_unknown_clip_lists_the_built_in_ones() {
-    fails(
-        "demo info cub",
-        &["error: ", "cause: ", "cub", "bottle", "cube"],
-    );
-    fails(
-        "transfer cub --hand shadow --out out",
-        &["error: ", "cause: ", "bottle"],
-    );
+    fails("demo info cub", &["error: ", "cause: ", "cub", "bottle", "cube"]);
+    fails("transfer cub --hand shadow --out out", &["error: ", "cause: ", "bottle"]);
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    fails(
-        "demo info no/such/clip.npz",
-        &["error: ", "no/such/clip.npz"],
-    );
+    fails("demo info no/such/clip.npz", &["error: ", "no/such/clip.npz"]);
 }
 
 #[test]
@@ -32,23 +23,14 @@ fn a_truncated_clip_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let clip = dir.path().join("cut.npz");
     std::fs::write(&clip, b"PK\x03\x04 cut").unwrap();
-    fails(
-        &format!("demo info {}", clip.display()),
-        &["error: ", "cut.npz"],
-    );
+    fails(&format!("demo info {}", clip.display()), &["error: ", "cut.npz"]);
 }
 
 #[test]
 fn an_unknown_hand_lists_the_built_in_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let line = format!(
-        "transfer cube --hand shadwo --out {}/x",
-        dir.path().display()
-    );
-    fails(
-        &line,
-        &["error: ", "shadwo", "shadow", "allegro", "leap", "inspire"],
-    );
+    let line = format!("transfer cube --hand shadwo --out {}/x", dir.path().display());
+    fails(&line, &["error: ", "shadwo", "shadow", "allegro", "leap", "inspire"]);
 }
 
 #[test]
@@ -64,21 +46,10 @@ fn a_folder_that_cannot_be_made_is_named_before_any_work() {
 fn a_wrong_argument_is_a_failure_and_help_is_a_result() {
     fails("transfer cube", &["--hand"]);
     fails("transfer cube --hand leap --threads 0", &["--threads"]);
-    fails(
-        "transfer cube --hand leap --fps-hz 30",
-        &["error: ", "built in"],
-    );
-    for line in [
-        "--help",
-        "transfer --help",
-        "demo synth --help",
-        "--version",
-    ] {
+    fails("transfer cube --hand leap --fps-hz 30", &["error: ", "built in"]);
+    for line in ["--help", "transfer --help", "demo synth --help", "--version"] {
         let output = run(line);
         assert_eq!(output.status.code(), Some(0), "{line}");
-        assert!(
-            !output.stdout.is_empty() && output.stderr.is_empty(),
-            "{line}"
-        );
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{line}");
     }
 }

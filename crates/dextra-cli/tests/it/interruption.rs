@@ -26,10 +26,7 @@ fn an_interrupt_ends_with_status_130_and_says_how_to_resume() {
         let read = lines.read_line(&mut seen).unwrap();
         assert_ne!(read, 0, "the command ended before the search:\n{seen}");
     }
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
 
     let start = Instant::now();
@@ -45,17 +42,9 @@ fn an_interrupt_ends_with_status_130_and_says_how_to_resume() {
     };
     lines.read_to_string(&mut seen).unwrap();
     assert_eq!(status.code(), Some(130), "{seen}");
-    assert!(
-        seen.contains("To resume") && seen.contains("/my cube'"),
-        "{seen}"
-    );
+    assert!(seen.contains("To resume") && seen.contains("/my cube'"), "{seen}");
     assert!(!out.join("report.json").exists());
     let mut printed = String::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut printed)
-        .unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     assert_eq!(printed, "");
 }

@@ -27,10 +27,7 @@ fn killed_beyond(bytes: u64, out: &Path) -> u64 {
             child.wait().unwrap();
             return std::fs::metadata(&journal).unwrap().len();
         }
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "ended before it could be killed"
-        );
+        assert!(child.try_wait().unwrap().is_none(), "ended before it could be killed");
         if start.elapsed() > PATIENCE {
             child.kill().unwrap();
             panic!("the journal has {length} bytes after {PATIENCE:?}");

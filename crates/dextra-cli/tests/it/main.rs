@@ -26,11 +26,7 @@ pub fn dextra() -> Command {
 /// `dextra transfer` without pictures and robustness trials.
 pub fn transfer(clip: &Path, hand: &str, out: &Path) -> Command {
     let mut command = dextra();
-    command
-        .arg("transfer")
-        .arg(clip)
-        .args(["--hand", hand, "--out"])
-        .arg(out);
+    command.arg("transfer").arg(clip).args(["--hand", hand, "--out"]).arg(out);
     command.args(["--no-film", "--robustness-trials", "0"]);
     command
 }
@@ -47,10 +43,7 @@ pub fn assert_fails(output: &Output, words: &[&str]) {
     let message = stderr(output);
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert_eq!(stdout(output), "", "{message}");
-    assert!(
-        message.contains("error: ") && !message.contains("panicked"),
-        "{message}"
-    );
+    assert!(message.contains("error: ") && !message.contains("panicked"), "{message}");
     for word in words {
         assert!(message.contains(word), "{word:?} is missing in\n{message}");
     }
@@ -73,10 +66,7 @@ pub fn files(dir: &Path) -> Vec<String> {
 
 /// Runs the command with the words of `line`.
 pub fn run(line: &str) -> Output {
-    dextra()
-        .args(line.split_whitespace())
-        .output()
-        .expect("the command starts")
+    dextra().args(line.split_whitespace()).output().expect("the command starts")
 }
 
 /// What the command printed to stdout.

@@ -22,28 +22,16 @@ pub fn cube_on_allegro() -> &'static Done {
     DONE.get_or_init(|| {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let out = dir.path().join("out");
-        let output = transfer("cube".as_ref(), "allegro", &out)
-            .arg("--json")
-            .output()
-            .unwrap();
+        let output = transfer("cube".as_ref(), "allegro", &out).arg("--json").output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        Done {
-            out,
-            line: stdout(&output),
-            _dir: dir,
-        }
+        Done { out, line: stdout(&output), _dir: dir }
     })
 }
 
 /// Compares the results of two transfers byte by byte.
 #[track_caller]
 pub fn assert_same_files(a: &Path, b: &Path) {
-    for name in [
-        "motion.npz",
-        "rollout.npz",
-        "mjcf/replay.npz",
-        "mjcf/scene.xml",
-    ] {
+    for name in ["motion.npz", "rollout.npz", "mjcf/replay.npz", "mjcf/scene.xml"] {
         let [a, b] = [a, b].map(|dir| std::fs::read(dir.join(name)).unwrap());
         assert!(a == b, "{name}: {} and {} bytes differ", a.len(), b.len());
     }
@@ -83,13 +71,8 @@ fn parsed(line: &str) -> Value {
     let protocols = object["protocols"].as_object().unwrap();
     let mut rules: Vec<&str> = protocols.keys().map(String::as_str).collect();
     rules.sort_by_key(|name| line.find(&format!("\"{name}\":")));
-    let published = [
-        "maniptrans",
-        "dexman",
-        "spider",
-        "dextrack_10cm_20deg",
-        "dextrack_10cm_40deg",
-    ];
+    let published =
+        ["maniptrans", "dexman", "spider", "dextrack_10cm_20deg", "dextrack_10cm_40deg"];
     assert_eq!(rules, published);
     assert!(protocols.values().all(Value::is_boolean), "{line}");
     for name in ["clip", "hand", "status", "out"] {
@@ -98,15 +81,11 @@ fn parsed(line: &str) -> Value {
     for name in ["seed", "frames", "sim_steps"] {
         assert!(object[name].is_u64(), "{name}: {line}");
     }
-    for name in FIELDS.iter().filter(|name| {
-        ["_deg", "_cm", "_mm", "_s"]
-            .iter()
-            .any(|unit| name.ends_with(unit))
-    }) {
-        assert!(
-            object[*name].as_f64().is_some_and(|x| x >= 0.0),
-            "{name}: {line}"
-        );
+    for name in FIELDS
+        .iter()
+        .filter(|name| ["_deg", "_cm", "_mm", "_s"].iter().any(|unit| name.ends_with(unit)))
+    {
+        assert!(object[*name].as_f64().is_some_and(|x| x >= 0.0), "{name}: {line}");
     }
     value
 }
@@ -116,14 +95,8 @@ fn an_accepted_transfer_prints_one_line_and_exits_with_0() {
     let done = cube_on_allegro();
     assert_eq!(done.line.lines().count(), 1, "{}", done.line);
     let line = parsed(&done.line);
-    assert_eq!(
-        (&line["clip"], &line["hand"]),
-        (&"cube".into(), &"allegro".into())
-    );
-    assert_eq!(
-        (&line["status"], &line["cause"]),
-        (&"accepted".into(), &Value::Null)
-    );
+    assert_eq!((&line["clip"], &line["hand"]), (&"cube".into(), &"allegro".into()));
+    assert_eq!((&line["status"], &line["cause"]), (&"accepted".into(), &Value::Null));
     assert_eq!(line["protocols"]["dexman"], true);
     assert_eq!(line["out"], done.out.to_str().unwrap());
     // Two of the fields again from report.json, which says the same and more.
@@ -136,18 +109,12 @@ fn an_accepted_transfer_prints_one_line_and_exits_with_0() {
 #[test]
 fn a_rejected_transfer_says_why_leaves_the_same_files_and_exits_with_1() {
     let clip = Clip::still();
-    let output = transfer(&clip.path(), "allegro", &clip.out())
-        .arg("--json")
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), "allegro", &clip.out()).arg("--json").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let line = parsed(stdout(&output).trim_end());
     assert_eq!(line["status"], "rejected");
     let cause = line["cause"].as_str().unwrap();
-    assert!(
-        cause.contains("(frame ") && cause.contains("`cube`"),
-        "{cause}"
-    );
+    assert!(cause.contains("(frame ") && cause.contains("`cube`"), "{cause}");
     assert_eq!(line["protocols"]["dexman"], false);
     let done = cube_on_allegro();
     for file in crate::files(&done.out) {
@@ -161,10 +128,7 @@ fn several_hands_print_a_line_each_into_a_folder_each() {
     let clip = Clip::still();
     let mine = tripod();
     let hands = format!("allegro,{},inspire", mine.display());
-    let output = transfer(&clip.path(), &hands, &clip.out())
-        .arg("--json")
-        .output()
-        .unwrap();
+    let output = transfer(&clip.path(), &hands, &clip.out()).arg("--json").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let text = stdout(&output);
     let lines: Vec<Value> = text.lines().map(parsed).collect();
@@ -176,26 +140,18 @@ fn several_hands_print_a_line_each_into_a_folder_each() {
     ]) {
         assert_eq!(line["hand"], hand);
         assert_eq!(line["out"], clip.out().join(folder).to_str().unwrap());
-        assert!(
-            clip.out().join(folder).join("report.json").is_file(),
-            "{folder}"
-        );
+        assert!(clip.out().join(folder).join("report.json").is_file(), "{folder}");
     }
 }
 
 #[test]
 fn a_hand_that_fails_among_others_exits_with_2_after_the_others() {
     let clip = Clip::still();
-    let output = transfer(&clip.path(), "allgero,allegro", &clip.out())
-        .arg("--json")
-        .output()
-        .unwrap();
+    let output =
+        transfer(&clip.path(), "allgero,allegro", &clip.out()).arg("--json").output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(
-        said.contains("allgero") && said.contains("`allegro`, "),
-        "{said}"
-    );
+    assert!(said.contains("allgero") && said.contains("`allegro`, "), "{said}");
     assert_eq!(stdout(&output).lines().count(), 1);
     assert_eq!(parsed(stdout(&output).trim_end())["hand"], "allegro");
 }

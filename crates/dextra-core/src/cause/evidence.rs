@@ -34,22 +34,12 @@ impl Evidence {
             return Evidence::default();
         }
         let fps = (frames.len() - 1) as f64 / seconds;
-        let objects = frames
-            .iter()
-            .map(|f| f.world_from_object.len())
-            .min()
-            .unwrap_or(0);
-        let tracks = (0..objects).map(|o| {
-            frames
-                .iter()
-                .map(|f| f.world_from_object[o])
-                .collect::<Vec<Pose>>()
-        });
+        let objects = frames.iter().map(|f| f.world_from_object.len()).min().unwrap_or(0);
+        let tracks = (0..objects)
+            .map(|o| frames.iter().map(|f| f.world_from_object[o]).collect::<Vec<Pose>>());
         let mut evidence = Evidence::default();
         for track in tracks {
-            evidence
-                .intervals
-                .push(signal::moving_interval(&track, fps));
+            evidence.intervals.push(signal::moving_interval(&track, fps));
             evidence.peaks.push(retime::track_peaks(&track, fps));
         }
         evidence
@@ -74,10 +64,7 @@ impl Evidence {
 /// Up to 32 evenly spaced frames of the motion are looked at: the hand holds the object throughout,
 /// so any of them tells.
 pub fn hand_distance_while_moving(demo: &Demonstration) -> Option<f64> {
-    demo.objects
-        .iter()
-        .filter_map(|object| hand_distance(demo, object))
-        .reduce(f64::max)
+    demo.objects.iter().filter_map(|object| hand_distance(demo, object)).reduce(f64::max)
 }
 
 fn hand_distance(demo: &Demonstration, object: &ObjectTrack) -> Option<f64> {
@@ -167,24 +154,16 @@ mod tests {
             Evidence::of_reference(&scripted::reference(&scripted::lift()), scripted::DT);
         let interval = evidence.intervals[0].unwrap();
         assert_eq!((interval.lift, interval.last, interval.put), (10, 28, None));
-        assert!(
-            (evidence.peaks[0].speed.value - 0.25).abs() < 0.01,
-            "{:?}",
-            evidence.peaks
-        );
-        assert_eq!(
-            Evidence::of_reference(&Reference::default(), 0.01),
-            Evidence::default()
-        );
+        assert!((evidence.peaks[0].speed.value - 0.25).abs() < 0.01, "{:?}", evidence.peaks);
+        assert_eq!(Evidence::of_reference(&Reference::default(), 0.01), Evidence::default());
     }
 
     #[test]
     fn the_hand_is_measured_to_the_surface_and_only_while_the_object_moves() {
         // The hand is 7 cm above the middle of the plate (13 cm from any vertex) while it moves, and
         // touches it only while it rests.
-        let track: Vec<Pose> = (0..60)
-            .map(|f| at(0.0, 0.01 * (f64::from(f) - 19.0).clamp(0.0, 20.0), 0.0))
-            .collect();
+        let track: Vec<Pose> =
+            (0..60).map(|f| at(0.0, 0.01 * (f64::from(f) - 19.0).clamp(0.0, 20.0), 0.0)).collect();
         let keypoints = track
             .iter()
             .enumerate()
@@ -197,10 +176,7 @@ mod tests {
             name: "plate".into(),
             fps: 30.0,
             gravity: Vector3::new(0.0, 0.0, -9.81),
-            hands: vec![HandTrack {
-                side: Side::Right,
-                keypoints_in_world: keypoints,
-            }],
+            hands: vec![HandTrack { side: Side::Right, keypoints_in_world: keypoints }],
             objects: vec![ObjectTrack {
                 name: "plate".into(),
                 mesh: plate(),

@@ -15,18 +15,12 @@ fn cause_of(rollout: &Rollout) -> Failure {
 }
 
 fn cause_with(rollout: &Rollout, evidence: &Evidence) -> Failure {
-    diagnose(rollout, &scripted::reference(&lift()), evidence)
-        .unwrap()
-        .unwrap()
+    diagnose(rollout, &scripted::reference(&lift()), evidence).unwrap().unwrap()
 }
 
 /// The object goes along up to frame `until` and then stays.
 fn stuck_from(until: usize) -> Vec<Pose> {
-    lift()
-        .iter()
-        .enumerate()
-        .map(|(f, p)| if f < until { *p } else { lift()[until] })
-        .collect()
+    lift().iter().enumerate().map(|(f, p)| if f < until { *p } else { lift()[until] }).collect()
 }
 
 #[test]
@@ -49,24 +43,11 @@ fn an_object_knocked_over_before_the_lift_toppled() {
     let poses: Vec<_> = lift()
         .iter()
         .enumerate()
-        .map(|(f, p)| {
-            if f >= 6 {
-                at(0.05, p.translation.z, 1.2)
-            } else {
-                *p
-            }
-        })
+        .map(|(f, p)| if f >= 6 { at(0.05, p.translation.z, 1.2) } else { *p })
         .collect();
     let failure = cause_of(&scripted::rollout(&poses));
-    assert_eq!(
-        (failure.cause, failure.frame),
-        (Cause::ToppledOnApproach, 6)
-    );
-    assert!(
-        failure.detail.contains("the hand moved it"),
-        "{}",
-        failure.detail
-    );
+    assert_eq!((failure.cause, failure.frame), (Cause::ToppledOnApproach, 6));
+    assert!(failure.detail.contains("the hand moved it"), "{}", failure.detail);
 }
 
 #[test]
@@ -90,10 +71,7 @@ fn a_displacement_that_began_before_the_lift_is_toppling_too() {
         })
         .collect();
     let failure = cause_of(&scripted::rollout(&poses));
-    assert_eq!(
-        (failure.cause, failure.frame),
-        (Cause::ToppledOnApproach, 20)
-    );
+    assert_eq!((failure.cause, failure.frame), (Cause::ToppledOnApproach, 20));
 }
 
 fn with_contacts(mut rollout: Rollout, change: impl Fn(usize, &mut StepContacts)) -> Rollout {
@@ -135,16 +113,10 @@ fn an_object_pushed_from_one_side_only_has_no_force_closure() {
 
 #[test]
 fn an_object_held_but_left_behind_was_dropped_at_lift_off() {
-    assert_eq!(
-        cause_of(&scripted::rollout(&stuck_from(9))).cause,
-        Cause::DroppedAtLiftOff
-    );
+    assert_eq!(cause_of(&scripted::rollout(&stuck_from(9))).cause, Cause::DroppedAtLiftOff);
     // It follows 5 cm up (frame 14, 0.16 s after the lift) and then stays there.
     let failure = cause_of(&scripted::rollout(&stuck_from(14)));
-    assert_eq!(
-        (failure.cause, failure.frame),
-        (Cause::DroppedAtLiftOff, 17)
-    );
+    assert_eq!((failure.cause, failure.frame), (Cause::DroppedAtLiftOff, 17));
 }
 
 #[test]
@@ -180,11 +152,7 @@ fn a_wrist_far_from_its_command_is_unreachable() {
     error[44] = 0.11; // judged frame 11, between the lift and the failure at frame 12
     let failure = cause_with(&rollout, &evidence().with_wrist_error(error.clone()));
     assert_eq!((failure.cause, failure.frame), (Cause::Unreachable, 11));
-    assert!(
-        failure.detail.contains("11.0 cm from its command"),
-        "{}",
-        failure.detail
-    );
+    assert!(failure.detail.contains("11.0 cm from its command"), "{}", failure.detail);
     // The same error long after the failure explains nothing.
     error.swap(44, 150);
     let late = cause_with(&rollout, &evidence().with_wrist_error(error));
@@ -194,20 +162,10 @@ fn a_wrist_far_from_its_command_is_unreachable() {
 #[test]
 fn an_absurdly_fast_reference_is_implausible() {
     let mut fast = evidence();
-    fast.peaks[0].acceleration = retime::Peak {
-        value: 39.0,
-        frame: 18,
-    };
+    fast.peaks[0].acceleration = retime::Peak { value: 39.0, frame: 18 };
     let failure = cause_with(&scripted::rollout(&stuck_from(9)), &fast);
-    assert_eq!(
-        (failure.cause, failure.frame),
-        (Cause::ImplausibleReference, 18)
-    );
-    assert!(
-        failure.detail.contains("acceleration of 39.0 m/s2"),
-        "{}",
-        failure.detail
-    );
+    assert_eq!((failure.cause, failure.frame), (Cause::ImplausibleReference, 18));
+    assert!(failure.detail.contains("acceleration of 39.0 m/s2"), "{}", failure.detail);
 }
 
 #[test]
@@ -215,10 +173,7 @@ fn an_object_that_moves_without_a_hand_is_implausible() {
     let mut ghost = evidence();
     ghost.hand_distance = Some(0.08);
     let failure = cause_with(&scripted::rollout(&stuck_from(9)), &ghost);
-    assert_eq!(
-        (failure.cause, failure.frame),
-        (Cause::ImplausibleReference, 10)
-    );
+    assert_eq!((failure.cause, failure.frame), (Cause::ImplausibleReference, 10));
     ghost.hand_distance = Some(0.049);
     let failure = cause_with(&scripted::rollout(&stuck_from(9)), &ghost);
     assert_eq!(failure.cause, Cause::DroppedAtLiftOff);
@@ -228,26 +183,17 @@ fn an_object_that_moves_without_a_hand_is_implausible() {
 fn an_object_that_should_rest_is_explained_by_when_it_moved() {
     let still = vec![at(0.0, 0.0, 0.0); 50];
     let kicked = |from: usize| -> Vec<Pose> {
-        (0..50)
-            .map(|f| at(if f >= from { 0.1 } else { 0.0 }, 0.0, 0.0))
-            .collect()
+        (0..50).map(|f| at(if f >= from { 0.1 } else { 0.0 }, 0.0, 0.0)).collect()
     };
     let mut evidence = Evidence::of_reference(&scripted::reference(&still), scripted::DT);
     assert_eq!(evidence.intervals, [None]);
     let reference = scripted::reference(&still);
     let cause = |from: usize, evidence: &Evidence| {
-        diagnose(&scripted::rollout(&kicked(from)), &reference, evidence)
-            .unwrap()
-            .unwrap()
-            .cause
+        diagnose(&scripted::rollout(&kicked(from)), &reference, evidence).unwrap().unwrap().cause
     };
     assert_eq!(cause(5, &evidence), Cause::Drifted);
     // With another object lifted at frame 10, a kick at frame 5 belongs to the approach.
-    evidence.intervals.push(Some(MovingInterval {
-        lift: 10,
-        last: 28,
-        put: None,
-    }));
+    evidence.intervals.push(Some(MovingInterval { lift: 10, last: 28, put: None }));
     assert_eq!(cause(5, &evidence), Cause::ToppledOnApproach);
     assert_eq!(cause(20, &evidence), Cause::Drifted);
 }
@@ -255,11 +201,7 @@ fn an_object_that_should_rest_is_explained_by_when_it_moved() {
 #[test]
 fn names_are_snake_case_and_distinct() {
     let mut names: Vec<_> = Cause::ALL.iter().map(|c| c.to_string()).collect();
-    assert!(
-        names
-            .iter()
-            .all(|n| n.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
-    );
+    assert!(names.iter().all(|n| n.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
     names.sort();
     names.dedup();
     assert_eq!(names.len(), Cause::ALL.len());

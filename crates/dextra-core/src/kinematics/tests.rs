@@ -11,11 +11,8 @@ fn pose() -> impl Strategy<Value = Pose> {
 
 /// A random tree: body `i` hangs on an earlier body and has 0-2 hinges.
 fn tree() -> impl Strategy<Value = KinematicTree> {
-    let body = (
-        any::<prop::sample::Index>(),
-        pose(),
-        prop::collection::vec((vector(), vector()), 0..3),
-    );
+    let body =
+        (any::<prop::sample::Index>(), pose(), prop::collection::vec((vector(), vector()), 0..3));
     prop::collection::vec(body, 1..8).prop_map(|specs| {
         let mut tree = KinematicTree::default();
         for (i, (parent, parent_from_body, hinges)) in specs.into_iter().enumerate() {
@@ -96,28 +93,17 @@ fn chain_of(ranges: &[(f64, f64)], couplings: Vec<Coupling>) -> KinematicTree {
         parent_from_body: Pose::translation(1.0, 0.0, 0.0),
         joints: vec![i],
     });
-    KinematicTree {
-        bodies: bodies.collect(),
-        joints: joints.collect(),
-        couplings,
-    }
+    KinematicTree { bodies: bodies.collect(), joints: joints.collect(), couplings }
 }
 
 fn coupling(joint: usize, of: usize, ratio: f64, offset: f64) -> Coupling {
-    Coupling {
-        joint,
-        of,
-        ratio,
-        offset,
-    }
+    Coupling { joint, of, ratio, offset }
 }
 
 #[test]
 fn chained_couplings_resolve_to_the_independent_joint() {
-    let tree = chain_of(
-        &[(-9.0, 9.0); 3],
-        vec![coupling(0, 2, 2.0, 0.5), coupling(2, 1, -1.0, 0.25)],
-    );
+    let tree =
+        chain_of(&[(-9.0, 9.0); 3], vec![coupling(0, 2, 2.0, 0.5), coupling(2, 1, -1.0, 0.25)]);
     let map = tree.coordinates().unwrap();
     assert_eq!(map.joints, vec![1]);
     let mut q = [0.0; 3];
@@ -140,19 +126,11 @@ fn impossible_couplings_are_refused() {
     let error =
         |ranges: &[(f64, f64)], c| chain_of(ranges, c).coordinates().unwrap_err().to_string();
     assert!(
-        error(
-            &wide,
-            vec![coupling(0, 1, 1.0, 0.0), coupling(1, 0, 1.0, 0.0)]
-        )
-        .contains("cycle")
+        error(&wide, vec![coupling(0, 1, 1.0, 0.0), coupling(1, 0, 1.0, 0.0)]).contains("cycle")
     );
     assert!(error(&wide, vec![coupling(0, 7, 1.0, 0.0)]).contains("index 7"));
     assert!(
-        error(
-            &wide,
-            vec![coupling(0, 1, 1.0, 0.0), coupling(0, 1, 2.0, 0.0)]
-        )
-        .contains("twice")
+        error(&wide, vec![coupling(0, 1, 1.0, 0.0), coupling(0, 1, 2.0, 0.0)]).contains("twice")
     );
     assert!(error(&wide, vec![coupling(0, 1, 1.0, 5.0)]).contains("\"j1\""));
     assert!(error(&[(f64::NAN, 1.0), (0.0, 1.0)], vec![]).contains("\"j0\""));

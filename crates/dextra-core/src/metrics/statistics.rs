@@ -31,10 +31,7 @@ pub fn wilson_interval(successes: usize, trials: usize) -> (f64, f64) {
     let scale = 1.0 + z * z / n;
     let centre = (p + z * z / (2.0 * n)) / scale;
     let half = z / scale * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    (
-        (centre - half).clamp(0.0, 1.0),
-        (centre + half).clamp(0.0, 1.0),
-    )
+    ((centre - half).clamp(0.0, 1.0), (centre + half).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -47,13 +44,7 @@ mod tests {
         // np.percentile([3, 1, 4, 1, 5, 9, 2, 6], [0, 25, 50, 99, 100])
         //   = [1, 1.75, 3.5, 8.79, 9]
         let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0];
-        for (percent, want) in [
-            (0.0, 1.0),
-            (25.0, 1.75),
-            (50.0, 3.5),
-            (99.0, 8.79),
-            (100.0, 9.0),
-        ] {
+        for (percent, want) in [(0.0, 1.0), (25.0, 1.75), (50.0, 3.5), (99.0, 8.79), (100.0, 9.0)] {
             assert!((percentile(&values, percent).unwrap() - want).abs() < 1e-12);
         }
         assert_eq!(percentile(&[], 50.0), None);
@@ -73,10 +64,7 @@ mod tests {
             (1, 1, 0.206_549, 1.0),
         ] {
             let (a, b) = wilson_interval(k, n);
-            assert!(
-                (a - low).abs() < 1e-6 && (b - high).abs() < 1e-6,
-                "{k}/{n}: {a} {b}"
-            );
+            assert!((a - low).abs() < 1e-6 && (b - high).abs() < 1e-6, "{k}/{n}: {a} {b}");
         }
         assert_eq!(wilson_interval(0, 0), (0.0, 1.0));
     }

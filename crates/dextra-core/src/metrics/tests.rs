@@ -4,11 +4,7 @@ use crate::rollout::scripted::*;
 use nalgebra::Vector3;
 
 fn shifted(by: impl Fn(usize, &Pose) -> Pose) -> Vec<Pose> {
-    lift()
-        .iter()
-        .enumerate()
-        .map(|(f, pose)| by(f, pose))
-        .collect()
+    lift().iter().enumerate().map(|(f, pose)| by(f, pose)).collect()
 }
 
 fn offset(x: f64, yaw: f64) -> Vec<Pose> {
@@ -21,11 +17,7 @@ fn measure(poses: &[Pose]) -> Metrics {
 
 fn passed(poses: &[Pose]) -> Vec<&'static str> {
     let protocols = measure(poses).protocols;
-    Protocol::ALL
-        .into_iter()
-        .filter(|&p| protocols.passed(p))
-        .map(Protocol::name)
-        .collect()
+    Protocol::ALL.into_iter().filter(|&p| protocols.passed(p)).map(Protocol::name).collect()
 }
 
 #[test]
@@ -44,31 +36,16 @@ fn a_constant_offset_is_its_own_mean_and_maximum() {
 
 #[test]
 fn each_rule_has_its_own_thresholds() {
-    let all = [
-        "maniptrans",
-        "dexman",
-        "spider",
-        "dextrack_10cm_20deg",
-        "dextrack_10cm_40deg",
-    ];
+    let all = ["maniptrans", "dexman", "spider", "dextrack_10cm_20deg", "dextrack_10cm_40deg"];
     // 2.9 cm and 19 deg (0.332 rad) meets everything.
     assert_eq!(passed(&offset(0.029, 19f64.to_radians())), all);
     // 25 deg = 0.436 rad: beyond DexTrack's 20 deg alone.
-    let wanted: Vec<_> = all
-        .into_iter()
-        .filter(|n| *n != "dextrack_10cm_20deg")
-        .collect();
+    let wanted: Vec<_> = all.into_iter().filter(|n| *n != "dextrack_10cm_20deg").collect();
     assert_eq!(passed(&offset(0.029, 25f64.to_radians())), wanted);
     // 29 deg = 0.506 rad: within ManipTrans' 30 deg, beyond 0.5 rad.
-    assert_eq!(
-        passed(&offset(0.029, 29f64.to_radians())),
-        ["maniptrans", "dextrack_10cm_40deg"]
-    );
+    assert_eq!(passed(&offset(0.029, 29f64.to_radians())), ["maniptrans", "dextrack_10cm_40deg"]);
     // 35 deg: only the loose DexTrack rule.
-    assert_eq!(
-        passed(&offset(0.029, 35f64.to_radians())),
-        ["dextrack_10cm_40deg"]
-    );
+    assert_eq!(passed(&offset(0.029, 35f64.to_radians())), ["dextrack_10cm_40deg"]);
     // 3.1 cm: beyond ManipTrans and DexMan.
     assert_eq!(
         passed(&offset(0.031, 0.0)),
@@ -79,13 +56,7 @@ fn each_rule_has_its_own_thresholds() {
 
 #[test]
 fn a_single_bad_frame_breaks_only_the_every_frame_rule() {
-    let poses = shifted(|f, pose| {
-        if f == 17 {
-            at(0.5, pose.translation.z, 0.0)
-        } else {
-            *pose
-        }
-    });
+    let poses = shifted(|f, pose| if f == 17 { at(0.5, pose.translation.z, 0.0) } else { *pose });
     let metrics = measure(&poses);
     assert_eq!(metrics.max_t.frame, 17);
     assert!((metrics.e_t - 0.5 / 50.0).abs() < 1e-12);
@@ -130,10 +101,7 @@ fn without_hand_evidence_maniptrans_is_not_met() {
         frame.human_keypoints = vec![None];
     }
     let metrics = evaluate(&rollout(&lift()), &planned).unwrap();
-    assert_eq!(
-        (metrics.e_j, metrics.e_ft, metrics.demonstrated_frames),
-        (None, None, 0)
-    );
+    assert_eq!((metrics.e_j, metrics.e_ft, metrics.demonstrated_frames), (None, None, 0));
     assert!(!metrics.protocols.maniptrans && metrics.protocols.dexman && metrics.protocols.spider);
 }
 
@@ -172,10 +140,7 @@ fn a_rollout_cut_short_by_the_engine_meets_nothing_but_is_measured() {
     cut.hands[0].keypoints_in_world.truncate(61);
     let metrics = evaluate(&cut, &reference(&lift())).unwrap();
     // State 60 is judged frame 15; frame 16 is the first that is missing.
-    assert_eq!(
-        (metrics.max_t.value, metrics.max_t.frame),
-        (f64::INFINITY, 16)
-    );
+    assert_eq!((metrics.max_t.value, metrics.max_t.frame), (f64::INFINITY, 16));
     assert_eq!(metrics.e_ft, Some(f64::INFINITY));
     assert_eq!(metrics.protocols, Protocols::default());
 }
@@ -185,10 +150,7 @@ fn a_nan_pose_is_an_infinite_error() {
     let mut broken = rollout(&lift());
     broken.objects[0].world_from_object[20].translation.x = f64::NAN;
     let metrics = evaluate(&broken, &reference(&lift())).unwrap();
-    assert_eq!(
-        (metrics.max_t.value, metrics.max_t.frame),
-        (f64::INFINITY, 5)
-    );
+    assert_eq!((metrics.max_t.value, metrics.max_t.frame), (f64::INFINITY, 5));
     assert_eq!(metrics.e_t, f64::INFINITY);
     assert_eq!(metrics.protocols, Protocols::default());
 }
@@ -206,10 +168,7 @@ fn penetration_is_judged_while_touching_and_robustly() {
     }
     rollout.contacts[steps - 40].hand_object_penetration = 0.05;
     let metrics = evaluate(&rollout, &reference(&lift())).unwrap();
-    assert!(
-        (metrics.object_penetration_p99 - 0.002_48).abs() < 1e-9,
-        "{metrics:?}"
-    );
+    assert!((metrics.object_penetration_p99 - 0.002_48).abs() < 1e-9, "{metrics:?}");
     assert_eq!(metrics.object_penetration_max, 0.05);
     assert!((metrics.self_penetration_p99 - 0.001).abs() < 1e-12);
 }
@@ -220,10 +179,7 @@ fn mismatches_are_named() {
     let message = |rollout: &Rollout, reference: &Reference| {
         evaluate(rollout, reference).unwrap_err().to_string()
     };
-    assert_eq!(
-        message(&good, &Reference::default()),
-        "the reference has no judged frame"
-    );
+    assert_eq!(message(&good, &Reference::default()), "the reference has no judged frame");
     let mut late = reference(&lift());
     late.frames[49].step += 1;
     assert_eq!(

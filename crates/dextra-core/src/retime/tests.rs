@@ -18,10 +18,7 @@ fn demo(fps: f64, track: Vec<Pose>) -> Demonstration {
         name: "clip".into(),
         fps,
         gravity: Vector3::new(0.0, 0.0, -9.81),
-        hands: vec![HandTrack {
-            side: Side::Right,
-            keypoints_in_world: keypoints,
-        }],
+        hands: vec![HandTrack { side: Side::Right, keypoints_in_world: keypoints }],
         objects: vec![ObjectTrack {
             name: "object".into(),
             mesh: TriMesh::default(),
@@ -48,43 +45,22 @@ fn peaks_of_a_sine_are_its_derivatives() {
     // A = 0.2 m at 0.5 Hz: v = A w = 0.6283 m/s, a = A w^2 = 1.974 m/s2; yaw 1 rad: 3.1416 rad/s.
     // The smoothing (sigma 0.04 s) attenuates by exp(-(w sigma)^2 / 2) = 0.9921.
     let peaks = plausibility(&swing(60.0, 6.0, 0.5, 0.2, 1.0));
-    assert!(
-        (peaks.speed.value / (0.628_3 * 0.992_1) - 1.0).abs() < 2e-3,
-        "{peaks:?}"
-    );
-    assert!(
-        (peaks.acceleration.value / (1.974 * 0.992_1) - 1.0).abs() < 5e-3,
-        "{peaks:?}"
-    );
-    assert!(
-        (peaks.angular_speed.value / (PI * 0.992_1) - 1.0).abs() < 5e-3,
-        "{peaks:?}"
-    );
+    assert!((peaks.speed.value / (0.628_3 * 0.992_1) - 1.0).abs() < 2e-3, "{peaks:?}");
+    assert!((peaks.acceleration.value / (1.974 * 0.992_1) - 1.0).abs() < 5e-3, "{peaks:?}");
+    assert!((peaks.angular_speed.value / (PI * 0.992_1) - 1.0).abs() < 5e-3, "{peaks:?}");
 }
 
 #[test]
 fn a_slow_clip_is_left_alone() {
-    assert_eq!(
-        time_scale(&swing(30.0, 4.0, 0.2, 0.1, 0.5), &Limits::default()),
-        1.0
-    );
+    assert_eq!(time_scale(&swing(30.0, 4.0, 0.2, 0.1, 0.5), &Limits::default()), 1.0);
 }
 
 #[test]
 fn each_limit_can_set_the_factor() {
     let peaks = |speed, acceleration, angular_speed| Peaks {
-        speed: Peak {
-            value: speed,
-            frame: 0,
-        },
-        acceleration: Peak {
-            value: acceleration,
-            frame: 0,
-        },
-        angular_speed: Peak {
-            value: angular_speed,
-            frame: 0,
-        },
+        speed: Peak { value: speed, frame: 0 },
+        acceleration: Peak { value: acceleration, frame: 0 },
+        angular_speed: Peak { value: angular_speed, frame: 0 },
     };
     let limits = Limits::default();
     assert_eq!(peaks(2.5, 6.0, 5.0).time_scale(&limits), 2.5);
@@ -126,18 +102,9 @@ fn frames_land_where_time_says() {
     // frame 15 (1 s) is input frame 5.
     let clip = swing(10.0, 1.0, 0.3, 0.2, 1.0);
     let slow = resample(&clip, 2.0, 15.0, 0.0).unwrap();
-    assert_eq!(
-        (slow.frames(), slow.objects[0].world_from_object.len()),
-        (31, 31)
-    );
-    assert_eq!(
-        slow.objects[0].world_from_object[15],
-        clip.objects[0].world_from_object[5]
-    );
-    assert_eq!(
-        slow.hands[0].keypoints_in_world[30],
-        clip.hands[0].keypoints_in_world[10]
-    );
+    assert_eq!((slow.frames(), slow.objects[0].world_from_object.len()), (31, 31));
+    assert_eq!(slow.objects[0].world_from_object[15], clip.objects[0].world_from_object[5]);
+    assert_eq!(slow.hands[0].keypoints_in_world[30], clip.hands[0].keypoints_in_world[10]);
 }
 
 #[test]
@@ -146,15 +113,8 @@ fn the_last_pose_is_reached_when_the_duration_is_no_whole_number_of_frames() {
     let clip = swing(10.0, 1.0, 0.3, 0.2, 1.0);
     let slow = resample(&clip, 1.05, 7.0, 0.0).unwrap();
     assert_eq!(slow.frames(), 9);
-    assert_eq!(
-        slow.objects[0].world_from_object[8],
-        clip.objects[0].world_from_object[10]
-    );
-    assert!(
-        slow.provenance.notes[0].contains("1.143"),
-        "{:?}",
-        slow.provenance.notes
-    );
+    assert_eq!(slow.objects[0].world_from_object[8], clip.objects[0].world_from_object[10]);
+    assert!(slow.provenance.notes[0].contains("1.143"), "{:?}", slow.provenance.notes);
 }
 
 #[test]
@@ -183,10 +143,7 @@ fn rotations_take_the_short_way() {
     let mut b = Pose::from_parts(Translation3::identity(), q(0.4));
     // The same rotation with the opposite quaternion sign.
     b.rotation = UnitQuaternion::new_unchecked(-b.rotation.into_inner());
-    let clip = demo(
-        10.0,
-        vec![Pose::from_parts(Translation3::identity(), q(0.0)), b],
-    );
+    let clip = demo(10.0, vec![Pose::from_parts(Translation3::identity(), q(0.0)), b]);
     let fine = resample(&clip, 1.0, 20.0, 0.0).unwrap();
     let middle = fine.objects[0].world_from_object[1].rotation;
     assert!(middle.angle_to(&q(0.2)) < 1e-9, "{middle}");

@@ -28,9 +28,7 @@ pub fn reference(poses: &[Pose]) -> Reference {
         world_from_object: vec![*pose],
         human_keypoints: vec![Some(human(pose))],
     };
-    Reference {
-        frames: poses.iter().enumerate().map(frame).collect(),
-    }
+    Reference { frames: poses.iter().enumerate().map(frame).collect() }
 }
 
 /// A rollout that passes through `poses` at the judged frames (and stays between them), with the
@@ -45,10 +43,7 @@ pub fn rollout(poses: &[Pose]) -> Rollout {
         qpos0: vec![0.0; 3],
         qvel0: vec![0.0; 3],
         qpos: vec![vec![0.0; 3]; steps + 1],
-        objects: vec![ObjectRollout {
-            name: "object".into(),
-            world_from_object: states.clone(),
-        }],
+        objects: vec![ObjectRollout { name: "object".into(), world_from_object: states.clone() }],
         hands: vec![HandRollout {
             hand: "toy".into(),
             side: Side::Right,
@@ -77,7 +72,5 @@ pub fn rollout(poses: &[Pose]) -> Rollout {
 
 /// 10 frames of rest, a rise of 1 cm per frame for 20 frames, 20 frames held up.
 pub fn lift() -> Vec<Pose> {
-    (0..50)
-        .map(|f| at(0.0, 0.01 * (f64::from(f) - 9.0).clamp(0.0, 20.0), 0.0))
-        .collect()
+    (0..50).map(|f| at(0.0, 0.01 * (f64::from(f) - 9.0).clamp(0.0, 20.0), 0.0)).collect()
 }

@@ -23,9 +23,8 @@ fn smoothing_an_impulse_gives_the_gaussian_kernel() {
 
 #[test]
 fn smoothing_removes_noise_and_zero_sigma_copies() {
-    let points: Vec<_> = (0..50)
-        .map(|i| Point3::new(if i % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 0.0))
-        .collect();
+    let points: Vec<_> =
+        (0..50).map(|i| Point3::new(if i % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 0.0)).collect();
     assert_eq!(smooth_points(&points, 0.0), points);
     for p in &smooth_points(&points, 3.0)[12..38] {
         assert!(p.x.abs() < 1e-3, "{p}");
@@ -45,17 +44,12 @@ fn smoothed_rotations_stay_on_the_geodesic() {
 fn derivatives_of_a_parabola_are_exact() {
     // x = 3 t^2 sampled every 0.1 s: v = 6 t inside, a = 6 everywhere; the one-sided start is
     // (3 * 0.01 - 0) / 0.1 = 0.3.
-    let points: Vec<_> = (0..10)
-        .map(|i| Point3::new(3.0 * (0.1 * i as f64).powi(2), 0.0, 0.0))
-        .collect();
+    let points: Vec<_> =
+        (0..10).map(|i| Point3::new(3.0 * (0.1 * i as f64).powi(2), 0.0, 0.0)).collect();
     let v = velocities(&points, 0.1);
     assert!((v[0].x - 0.3).abs() < 1e-12);
     assert!((v[4].x - 2.4).abs() < 1e-12);
-    assert!(
-        accelerations(&points, 0.1)
-            .iter()
-            .all(|a| (a.x - 6.0).abs() < 1e-9)
-    );
+    assert!(accelerations(&points, 0.1).iter().all(|a| (a.x - 6.0).abs() < 1e-9));
     assert_eq!(velocities(&points[..1], 0.1), vec![Vector3::zeros()]);
     assert_eq!(accelerations(&points[..2], 0.1), vec![Vector3::zeros(); 2]);
 }
@@ -95,14 +89,7 @@ fn lift_is_the_first_stirred_frame_and_put_the_last() {
     // Frame 20 is 5 mm up (stirred, > 3 mm), frame 22 is the first above 1 cm. Frame 58 is 5 mm up
     // and frame 59 back at rest.
     let found = moving_interval(&up_and_down(), 30.0).unwrap();
-    assert_eq!(
-        found,
-        MovingInterval {
-            lift: 20,
-            last: 58,
-            put: Some(58)
-        }
-    );
+    assert_eq!(found, MovingInterval { lift: 20, last: 58, put: Some(58) });
 }
 
 #[test]
@@ -124,31 +111,16 @@ fn an_object_that_stops_just_before_the_end_is_put_down() {
 #[test]
 fn an_object_still_moving_at_the_end_has_no_put_frame() {
     let found = moving_interval(&up_and_down()[..35], 30.0).unwrap();
-    assert_eq!(
-        found,
-        MovingInterval {
-            lift: 20,
-            last: 34,
-            put: None
-        }
-    );
+    assert_eq!(found, MovingInterval { lift: 20, last: 34, put: None });
 }
 
 #[test]
 fn turning_in_place_counts_as_moving() {
-    let track: Vec<_> = (0..60)
-        .map(|i| at(0.0, 0.0, 2.0 * DEG * (i as f64 - 20.0).clamp(0.0, 20.0)))
-        .collect();
+    let track: Vec<_> =
+        (0..60).map(|i| at(0.0, 0.0, 2.0 * DEG * (i as f64 - 20.0).clamp(0.0, 20.0))).collect();
     // 2 deg at frame 21 exceeds 1.5 deg; the end pose is reached at frame 40.
     let found = moving_interval(&track, 30.0).unwrap();
-    assert_eq!(
-        found,
-        MovingInterval {
-            lift: 21,
-            last: 39,
-            put: Some(39)
-        }
-    );
+    assert_eq!(found, MovingInterval { lift: 21, last: 39, put: Some(39) });
 }
 
 #[test]
@@ -157,9 +129,8 @@ fn noise_of_recordings_moves_the_interval_by_little() {
     // clips from a linear congruential generator.
     let mut state = 1u64;
     let mut uniform = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     };
     let mut exact = 0;
@@ -174,10 +145,7 @@ fn noise_of_recordings_moves_the_interval_by_little() {
             .collect();
         let found = moving_interval(&track, 30.0).unwrap();
         let put = found.put.expect("the object is put down");
-        assert!(
-            found.lift.abs_diff(20) <= 8 && put.abs_diff(58) <= 8,
-            "{found:?}"
-        );
+        assert!(found.lift.abs_diff(20) <= 8 && put.abs_diff(58) <= 8, "{found:?}");
         exact += usize::from(found.lift.abs_diff(20) <= 2 && put.abs_diff(58) <= 2);
     }
     assert!(exact >= 475, "{exact} of 500 within two frames");
@@ -194,9 +162,8 @@ fn a_glitch_of_one_frame_is_no_motion() {
 
 #[test]
 fn a_resting_object_never_moves() {
-    let jitter: Vec<_> = (0..40)
-        .map(|i| at(if i % 3 == 0 { 0.004 } else { 0.0 }, 0.0, 0.0))
-        .collect();
+    let jitter: Vec<_> =
+        (0..40).map(|i| at(if i % 3 == 0 { 0.004 } else { 0.0 }, 0.0, 0.0)).collect();
     assert_eq!(moving_interval(&jitter, 30.0), None);
     assert_eq!(moving_interval(&[], 30.0), None);
 }
@@ -223,18 +190,8 @@ fn the_mesh_decides_whether_a_tipped_object_stands() {
             .collect(),
         mass: None,
     };
-    assert!(
-        object_moving_interval(&track(0.001), 30.0)
-            .unwrap()
-            .put
-            .is_some()
-    );
-    assert!(
-        object_moving_interval(&track(0.05), 30.0)
-            .unwrap()
-            .put
-            .is_none()
-    );
+    assert!(object_moving_interval(&track(0.001), 30.0).unwrap().put.is_some());
+    assert!(object_moving_interval(&track(0.05), 30.0).unwrap().put.is_none());
 }
 
 proptest! {

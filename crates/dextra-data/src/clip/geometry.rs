@@ -21,10 +21,8 @@ pub const CHIRALITY_EVIDENCE_M: f64 = 0.01;
 
 /// Median over frames of the distance from the wrist to the middle knuckle.
 pub(super) fn palm_length(frames: &[Keypoints]) -> f64 {
-    let mut lengths: Vec<f64> = frames
-        .iter()
-        .map(|k| (k[keypoint::MIDDLE_MCP] - k[keypoint::WRIST]).norm())
-        .collect();
+    let mut lengths: Vec<f64> =
+        frames.iter().map(|k| (k[keypoint::MIDDLE_MCP] - k[keypoint::WRIST]).norm()).collect();
     lengths.sort_by(f64::total_cmp);
     lengths.get(lengths.len() / 2).copied().unwrap_or(0.0)
 }
@@ -50,11 +48,7 @@ pub(super) fn unit(
         (Some(stated), Some(other)) => Err(DataError::option(
             &settings.clip,
             "unit",
-            format!(
-                "`{}` is stated, but {measured}: `{}` fits",
-                stated.name(),
-                other.name()
-            ),
+            format!("`{}` is stated, but {measured}: `{}` fits", stated.name(), other.name()),
         )),
         (None, Some(unit)) => {
             if unit != Unit::Metre {
@@ -77,11 +71,7 @@ pub(super) fn side(
     frames: &[Keypoints],
 ) -> Result<Side, DataError> {
     let evidence = chirality(frames);
-    let shown = if evidence > 0.0 {
-        Side::Right
-    } else {
-        Side::Left
-    };
+    let shown = if evidence > 0.0 { Side::Right } else { Side::Left };
     let strong = evidence.abs() > CHIRALITY_EVIDENCE_M;
     let measured = format!(
         "the fingers curl {:.1} cm to the palm side of a {} hand",
@@ -198,13 +188,7 @@ pub(super) fn carry_spread(poses: &[Pose], hand: &[Keypoints]) -> Option<f64> {
         return None;
     }
     let count = carried.len() as f64;
-    let mean = carried
-        .iter()
-        .fold(Vector3::zeros(), |sum, p| sum + p.coords)
-        / count;
-    let variance: f64 = carried
-        .iter()
-        .map(|p| (p.coords - mean).norm_squared())
-        .sum();
+    let mean = carried.iter().fold(Vector3::zeros(), |sum, p| sum + p.coords) / count;
+    let variance: f64 = carried.iter().map(|p| (p.coords - mean).norm_squared()).sum();
     Some((variance / count).sqrt())
 }

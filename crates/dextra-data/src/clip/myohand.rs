@@ -53,11 +53,7 @@ struct Body {
 }
 
 const fn body(parent: usize, pos: [f64; 3], hinges: &'static [[f64; 3]]) -> Body {
-    Body {
-        parent,
-        pos,
-        hinges,
-    }
+    Body { parent, pos, hinges }
 }
 
 /// Index of the first body of the table that hangs on the forearm's fixed part.
@@ -67,54 +63,27 @@ const ROOT: usize = usize::MAX;
 /// what hangs on them: capitate = lunate + (0.003992, -0.015054, 0.002327).
 const BODIES: [Body; 18] = [
     // 0 radius; the frame before it is the ulna's.
-    body(
-        ROOT,
-        [0.0004, -0.011503, 0.019999],
-        &[[-0.017161, 0.992666, -0.119668]],
-    ),
+    body(ROOT, [0.0004, -0.011503, 0.019999], &[[-0.017161, 0.992666, -0.119668]]),
     // 1 lunate, the wrist.
-    body(
-        0,
-        [0.018, -0.242, 0.025],
-        &[[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]],
-    ),
+    body(0, [0.018, -0.242, 0.025], &[[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),
     // 2 capitate.
     body(1, [0.003992, -0.015054, 0.002327], &[]),
     // 3-5 thumb: first metacarpal (trapezium + own offset), proximal, distal.
     body(
         2,
         [0.015293 + 0.0072, -0.004569 - 0.0054, -0.010308 - 0.0025],
-        &[
-            [-0.042399, -0.665286, 0.745384],
-            [0.495557, 0.731736, 0.467959],
-        ],
+        &[[-0.042399, -0.665286, 0.745384], [0.495557, 0.731736, 0.467959]],
     ),
-    body(
-        3,
-        [0.0165, -0.0292, -0.0127],
-        &[[-0.084295, -0.203488, 0.975442]],
-    ),
-    body(
-        4,
-        [0.014, -0.0259, -0.0101],
-        &[[-0.050102, -0.479623, 0.876043]],
-    ),
+    body(3, [0.0165, -0.0292, -0.0127], &[[-0.084295, -0.203488, 0.975442]]),
+    body(4, [0.014, -0.0259, -0.0101], &[[-0.050102, -0.479623, 0.876043]]),
     // 6-8 index: proximal phalanx (metacarpal + own offset), middle, distal.
     body(
         2,
         [0.014685 + 0.003501, -0.03762 - 0.028243, 0.005032 + 0.00362],
         &[[0.995013, 0.09975, 0.0], [-0.054999, 0.085899, 0.994785]],
     ),
-    body(
-        6,
-        [0.00751, -0.041273, 0.007326],
-        &[[0.97517, 0.0998334, -0.197677]],
-    ),
-    body(
-        7,
-        [0.003333, -0.024888, 0.00122],
-        &[[0.995004, 0.0998334, 0.0]],
-    ),
+    body(6, [0.00751, -0.041273, 0.007326], &[[0.97517, 0.0998334, -0.197677]]),
+    body(7, [0.003333, -0.024888, 0.00122], &[[0.995004, 0.0998334, 0.0]]),
     // 9-11 middle finger.
     body(
         2,
@@ -126,43 +95,19 @@ const BODIES: [Body; 18] = [
     // 12-14 ring finger.
     body(
         2,
-        [
-            -0.012046 - 0.00183,
-            -0.040519 - 0.023689,
-            0.003513 - 0.000173,
-        ],
+        [-0.012046 - 0.00183, -0.040519 - 0.023689, 0.003513 - 0.000173],
         &[[0.900447, 0.0, 0.434966], [-0.434966, 0.0, 0.900447]],
     ),
-    body(
-        12,
-        [-0.003528, -0.040255, 0.001345],
-        &[[0.921061, 0.0, 0.389418]],
-    ),
-    body(
-        13,
-        [-0.002317, -0.024789, 0.000563],
-        &[[0.825336, 0.0, 0.564642]],
-    ),
+    body(12, [-0.003528, -0.040255, 0.001345], &[[0.921061, 0.0, 0.389418]]),
+    body(13, [-0.002317, -0.024789, 0.000563], &[[0.825336, 0.0, 0.564642]]),
     // 15-17 little finger.
     body(
         2,
-        [
-            -0.021896 - 0.001597,
-            -0.034683 - 0.021431,
-            -0.004218 - 0.001496,
-        ],
+        [-0.021896 - 0.001597, -0.034683 - 0.021431, -0.004218 - 0.001496],
         &[[0.825336, 0.0, 0.564642], [-0.564642, 0.0, 0.825336]],
     ),
-    body(
-        15,
-        [-0.005279, -0.035563, -0.002879],
-        &[[0.825336, 0.0, 0.564642]],
-    ),
-    body(
-        16,
-        [-0.002871, -0.020677, -0.002243],
-        &[[0.643112, -0.226804, 0.731414]],
-    ),
+    body(15, [-0.005279, -0.035563, -0.002879], &[[0.825336, 0.0, 0.564642]]),
+    body(16, [-0.002871, -0.020677, -0.002243], &[[0.643112, -0.226804, 0.731414]]),
 ];
 
 /// Which body's origin is which keypoint; the wrist is the lunate.
@@ -201,11 +146,7 @@ pub fn keypoints_in_world(q: &[f64; JOINTS]) -> Keypoints {
     let mut joint = 6;
     let ulna = world_from_ulna(q);
     for (index, body) in BODIES.iter().enumerate() {
-        let parent = if body.parent == ROOT {
-            &ulna
-        } else {
-            &pose_of[body.parent]
-        };
+        let parent = if body.parent == ROOT { &ulna } else { &pose_of[body.parent] };
         let mut pose = parent * Translation3::from(body.pos);
         for &axis in body.hinges {
             pose *= turn(axis, q[joint]);
@@ -225,10 +166,7 @@ pub fn keypoints_in_world(q: &[f64; JOINTS]) -> Keypoints {
 
 /// The floating base, and the fixed upper body it carries as far as the ulna. The model writes its
 /// right angles as 1.57 and its half turn as 3.14; the recordings were made with those numbers.
-#[expect(
-    clippy::approx_constant,
-    reason = "the model itself writes 1.57 and 3.14"
-)]
+#[expect(clippy::approx_constant, reason = "the model itself writes 1.57 and 3.14")]
 fn world_from_ulna(q: &[f64; JOINTS]) -> Pose {
     let x = Vector3::x().into();
     let y = Vector3::y().into();
@@ -238,10 +176,8 @@ fn world_from_ulna(q: &[f64; JOINTS]) -> Pose {
         turn(x, q[3]) * turn(y, q[4]) * turn(z, q[5]),
     );
     let full_body = Pose::from_parts(Translation3::new(-0.175, 0.1, -1.4), turn(z, 3.14));
-    let thorax = Pose::from_parts(
-        Translation3::new(0.0, 0.08, 1.4),
-        turn(x, 1.57) * turn(y, -1.57),
-    );
+    let thorax =
+        Pose::from_parts(Translation3::new(0.0, 0.08, 1.4), turn(x, 1.57) * turn(y, -1.57));
     // Clavicle, its phantom and the scapula's phantom are fixed offsets.
     let shoulder = Translation3::new(
         0.006325 - 0.01433 - 0.00955,
@@ -276,10 +212,7 @@ mod tests {
         let keypoints = keypoints_in_world(&q);
         assert!(chirality(&[keypoints]) > 0.02);
         let palm = (keypoints[9] - keypoints[0]).norm();
-        assert!(
-            (palm - 0.082).abs() < 0.001,
-            "wrist to middle knuckle {palm}"
-        );
+        assert!((palm - 0.082).abs() < 0.001, "wrist to middle knuckle {palm}");
     }
 
     #[test]

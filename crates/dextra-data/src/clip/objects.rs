@@ -26,10 +26,8 @@ pub(super) fn find_meshes(
 ) -> Result<Vec<PathBuf>, DataError> {
     if !settings.meshes.is_empty() {
         if settings.meshes.len() != objects {
-            let problem = format!(
-                "{} meshes are stated for {objects} objects",
-                settings.meshes.len()
-            );
+            let problem =
+                format!("{} meshes are stated for {objects} objects", settings.meshes.len());
             return Err(DataError::option(&settings.clip, "mesh", problem));
         }
         return Ok(settings.meshes.clone());
@@ -37,9 +35,7 @@ pub(super) fn find_meshes(
     let beside = meshes_beside(&settings.clip)?;
     let stem = settings.stem();
     if objects == 1 {
-        let by_name = names
-            .first()
-            .and_then(|name| unique(&beside, |s| s == name));
+        let by_name = names.first().and_then(|name| unique(&beside, |s| s == name));
         if let Some(mesh) = by_name {
             return Ok(vec![mesh]);
         }
@@ -62,23 +58,14 @@ fn choose(settings: &Settings, beside: &[PathBuf], stem: &str) -> Result<PathBuf
         return Ok(mesh);
     }
     let padded = format!("_{stem}_");
-    let mut fitting: Vec<&PathBuf> = beside
-        .iter()
-        .filter(|mesh| padded.contains(&format!("_{}_", stem_of(mesh))))
-        .collect();
+    let mut fitting: Vec<&PathBuf> =
+        beside.iter().filter(|mesh| padded.contains(&format!("_{}_", stem_of(mesh)))).collect();
     fitting.sort_by_key(|mesh| std::cmp::Reverse(stem_of(mesh).len()));
     match fitting[..] {
-        [] => Err(choice_error(
-            settings,
-            beside,
-            "no mesh is named like the clip".to_owned(),
-        )),
+        [] => Err(choice_error(settings, beside, "no mesh is named like the clip".to_owned())),
         [first, second, ..] if stem_of(first).len() == stem_of(second).len() => {
-            let problem = format!(
-                "{} and {} both fit the clip's name",
-                file_name(first),
-                file_name(second)
-            );
+            let problem =
+                format!("{} and {} both fit the clip's name", file_name(first), file_name(second));
             Err(choice_error(settings, beside, problem))
         }
         [first, ..] => Ok(first.clone()),
@@ -102,9 +89,7 @@ fn unique(beside: &[PathBuf], fits: impl Fn(&str) -> bool) -> Option<PathBuf> {
 }
 
 fn stem_of(path: &Path) -> String {
-    path.file_stem()
-        .map(|s| s.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Mesh files in the clip's folder, sorted by name so that the choice never depends on the disk.
@@ -138,16 +123,9 @@ pub(super) fn mesh_in_metres(
     if unit == Unit::Metre {
         return Ok(mesh);
     }
-    settings.note(format!(
-        "The mesh {} is read in {}.",
-        file_name(path),
-        unit.name()
-    ));
+    settings.note(format!("The mesh {} is read in {}.", file_name(path), unit.name()));
     let vertices = mesh.vertices.iter().map(|v| v * unit.metres()).collect();
-    Ok(TriMesh {
-        vertices,
-        faces: mesh.faces,
-    })
+    Ok(TriMesh { vertices, faces: mesh.faces })
 }
 
 /// Decides the unit of a mesh: stated, else metres if that is a plausible object, else the one in

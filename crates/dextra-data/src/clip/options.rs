@@ -68,14 +68,8 @@ pub enum UpAxis {
 
 impl UpAxis {
     /// All directions, the likelier first.
-    pub const ALL: [UpAxis; 6] = [
-        UpAxis::Z,
-        UpAxis::Y,
-        UpAxis::MinusY,
-        UpAxis::MinusZ,
-        UpAxis::X,
-        UpAxis::MinusX,
-    ];
+    pub const ALL: [UpAxis; 6] =
+        [UpAxis::Z, UpAxis::Y, UpAxis::MinusY, UpAxis::MinusZ, UpAxis::X, UpAxis::MinusX];
 
     /// The unit vector in the recording's frame.
     pub fn direction(self) -> Vector3<f64> {
@@ -209,16 +203,12 @@ impl Sidecar {
 
 /// The last part of a path, as text.
 pub(super) fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Parses `"right"` or `"left"`, in any case.
 pub(super) fn parse_side(text: &str) -> Option<Side> {
-    [Side::Right, Side::Left]
-        .into_iter()
-        .find(|side| text.eq_ignore_ascii_case(side.name()))
+    [Side::Right, Side::Left].into_iter().find(|side| text.eq_ignore_ascii_case(side.name()))
 }
 
 fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Side>, D::Error> {
@@ -260,10 +250,7 @@ mod tests {
         let clip = dir.path().join("a.npz");
         std::fs::write(dir.path().join("a.toml"), "fps = 30\n").unwrap();
         let error = Sidecar::beside(&clip).unwrap_err().to_string();
-        assert!(
-            error.contains("a.toml") && error.contains("fps_hz"),
-            "{error}"
-        );
+        assert!(error.contains("a.toml") && error.contains("fps_hz"), "{error}");
     }
 
     #[test]

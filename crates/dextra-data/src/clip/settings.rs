@@ -95,21 +95,14 @@ impl Settings {
                 None => text(npz, "source")?,
             },
             inputs,
-            notes: if npz.contains("notes") {
-                npz.strings("notes")?.1
-            } else {
-                Vec::new()
-            },
+            notes: if npz.contains("notes") { npz.strings("notes")?.1 } else { Vec::new() },
             clip,
         })
     }
 
     /// The clip's name without folder and extension.
     pub fn stem(&self) -> String {
-        self.clip
-            .file_stem()
-            .map(|s| s.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        self.clip.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Records a sentence, once.
@@ -152,9 +145,7 @@ fn stated_meshes(
     names
         .iter()
         .map(|name| {
-            let inside = Path::new(name)
-                .components()
-                .all(|c| matches!(c, Component::Normal(_)));
+            let inside = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
             if name.is_empty() || !inside {
                 let problem = format!("`{name}` is not a file in the clip's own folder");
                 return Err(npz.problem("mesh", problem));
@@ -172,10 +163,7 @@ fn label(npz: &Npz) -> Result<SideClaim, DataError> {
             .ok_or_else(|| npz.problem("side", format!("`{text}` is neither right nor left")))?;
         return Ok(SideClaim::Label(side, "the key `side`"));
     }
-    let stem = npz
-        .file()
-        .file_stem()
-        .map(|s| s.to_string_lossy().into_owned());
+    let stem = npz.file().file_stem().map(|s| s.to_string_lossy().into_owned());
     let stem = stem.unwrap_or_default();
     let mut sides = stem.split(['_', '-', '.', ' ']).filter_map(parse_side);
     Ok(match (sides.next(), sides.next()) {
@@ -194,18 +182,11 @@ fn earlier_inputs(npz: &Npz) -> Result<Vec<(String, String)>, DataError> {
         let problem = format!("shape [N, 2] (name, digest) was expected, not {shape:?}");
         return Err(npz.problem("inputs_sha256", problem));
     }
-    Ok(texts
-        .chunks_exact(2)
-        .map(|pair| (pair[0].clone(), pair[1].clone()))
-        .collect())
+    Ok(texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect())
 }
 
 fn text(npz: &Npz, key: &str) -> Result<Option<String>, DataError> {
-    if npz.contains(key) {
-        npz.string(key).map(Some)
-    } else {
-        Ok(None)
-    }
+    if npz.contains(key) { npz.string(key).map(Some) } else { Ok(None) }
 }
 
 /// A key whose text is one of a few names.

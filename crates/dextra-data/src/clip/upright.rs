@@ -102,29 +102,16 @@ impl Scene<'_> {
     fn lowest(&self, pose: &Pose, up: Vector3<f64>) -> f64 {
         let down = pose.inverse_transform_vector(&up);
         let offset = up.dot(&pose.translation.vector);
-        offset
-            + self
-                .points
-                .iter()
-                .map(|p| down.dot(&p.coords))
-                .fold(f64::INFINITY, f64::min)
+        offset + self.points.iter().map(|p| down.dot(&p.coords)).fold(f64::INFINITY, f64::min)
     }
 
     /// How far the centre of the surface is inside the patch that touches the table, metres; negative
     /// outside, where the object would topple.
     fn stability(&self, pose: &Pose, up: Vector3<f64>) -> f64 {
         let up = Unit::new_normalize(pose.inverse_transform_vector(&up));
-        let lowest = self
-            .points
-            .iter()
-            .map(|p| up.dot(&p.coords))
-            .fold(f64::INFINITY, f64::min);
+        let lowest = self.points.iter().map(|p| up.dot(&p.coords)).fold(f64::INFINITY, f64::min);
         let count = self.points.len().max(1) as f64;
-        let centre = self
-            .points
-            .iter()
-            .fold(Vector3::zeros(), |sum, p| sum + p.coords)
-            / count;
+        let centre = self.points.iter().fold(Vector3::zeros(), |sum, p| sum + p.coords) / count;
         let touching: Vec<Vector3<f64>> = self
             .points
             .iter()
@@ -142,10 +129,7 @@ impl Scene<'_> {
             .map(|step| {
                 let angle = f64::from(step) * std::f64::consts::TAU / 36.0;
                 let direction = side.into_inner() * angle.cos() + other * angle.sin();
-                touching
-                    .iter()
-                    .map(|p| direction.dot(p))
-                    .fold(f64::NEG_INFINITY, f64::max)
+                touching.iter().map(|p| direction.dot(p)).fold(f64::NEG_INFINITY, f64::max)
             })
             .fold(f64::INFINITY, f64::min)
     }
@@ -153,10 +137,7 @@ impl Scene<'_> {
     /// Whether the object keeps still over the last twentieth of the recording.
     fn ends_at_rest(&self) -> bool {
         let end = self.poses.len() - 1;
-        let (a, b) = (
-            &self.poses[end - (end / 20).max(1).min(end)],
-            &self.poses[end],
-        );
+        let (a, b) = (&self.poses[end - (end / 20).max(1).min(end)], &self.poses[end]);
         (a.translation.vector - b.translation.vector).norm() < 0.003
             && a.rotation.angle_to(&b.rotation) < 0.03
     }

@@ -17,10 +17,7 @@ use std::path::Path;
 /// name does not suit a file, or writing fails.
 pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), DataError> {
     check(path, demo)?;
-    let stem = path
-        .file_stem()
-        .map(|s| s.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let mut meshes = Vec::new();
     for object in &demo.objects {
         let mesh = path.with_file_name(format!("{stem}_{}.obj", object.name));
@@ -48,28 +45,18 @@ pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), Data
         }
     }
     let poses = || {
-        (0..frames).flat_map(|t| {
-            demo.objects
-                .iter()
-                .map(move |object| &object.world_from_object[t])
-        })
+        (0..frames)
+            .flat_map(|t| demo.objects.iter().map(move |object| &object.world_from_object[t]))
     };
     let positions: Vec<f64> = poses().flat_map(pose::pos).collect();
     let quaternions: Vec<f64> = poses().flat_map(pose::quat_wxyz).collect();
     let objects = demo.objects.len();
     npz.array_f64("obj_pos", &[frames, objects, 3], &positions)?;
     npz.array_f64("obj_quat_wxyz", &[frames, objects, 4], &quaternions)?;
-    let names: Vec<&str> = demo
-        .objects
-        .iter()
-        .map(|object| object.name.as_str())
-        .collect();
+    let names: Vec<&str> = demo.objects.iter().map(|object| object.name.as_str()).collect();
     npz.strings("obj_names", &[objects], &names)?;
-    let masses: Vec<f64> = demo
-        .objects
-        .iter()
-        .map(|object| object.mass.unwrap_or(f64::NAN))
-        .collect();
+    let masses: Vec<f64> =
+        demo.objects.iter().map(|object| object.mass.unwrap_or(f64::NAN)).collect();
     npz.array_f64("mass_kg", &[objects], &masses)?;
     npz.strings("mesh", &[objects], &meshes)?;
     npz.array_f64("gravity_m_s2", &[3], demo.gravity.as_slice())?;
@@ -98,24 +85,14 @@ fn check(path: &Path, demo: &Demonstration) -> Result<(), DataError> {
         return Err(DataError::field(path, "joints21", problem));
     }
     if demo.hands.len() == 2 && demo.hands[0].side == demo.hands[1].side {
-        return Err(DataError::field(
-            path,
-            "joints21",
-            "two hands of the same side",
-        ));
+        return Err(DataError::field(path, "joints21", "two hands of the same side"));
     }
     if demo.objects.is_empty() {
         return Err(DataError::field(path, "obj_pos", "no objects"));
     }
     let frames = demo.frames();
-    let uneven = demo
-        .hands
-        .iter()
-        .any(|hand| hand.keypoints_in_world.len() != frames)
-        || demo
-            .objects
-            .iter()
-            .any(|object| object.world_from_object.len() != frames);
+    let uneven = demo.hands.iter().any(|hand| hand.keypoints_in_world.len() != frames)
+        || demo.objects.iter().any(|object| object.world_from_object.len() != frames);
     if uneven {
         let problem = format!("not all tracks have the first hand's {frames} frames");
         return Err(DataError::field(path, "obj_pos", problem));

@@ -22,9 +22,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<TriMesh, DataError> {
             while let Some(head) = line.strip_suffix(b"\\") {
                 continued.extend_from_slice(head);
                 continued.push(b' ');
-                line = lines
-                    .next()
-                    .map_or(&b""[..], |(_, l)| l.strip_suffix(b"\r").unwrap_or(l));
+                line = lines.next().map_or(&b""[..], |(_, l)| l.strip_suffix(b"\r").unwrap_or(l));
             }
             continued.extend_from_slice(line);
             line = &continued;
@@ -57,10 +55,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<TriMesh, DataError> {
                 if polygon.len() < 3 {
                     return Err(DataError::mesh(path, number, "a face needs 3 vertices"));
                 }
-                let fan = polygon
-                    .windows(2)
-                    .skip(1)
-                    .map(|pair| [polygon[0], pair[0], pair[1]]);
+                let fan = polygon.windows(2).skip(1).map(|pair| [polygon[0], pair[0], pair[1]]);
                 mesh.faces.extend(fan);
                 check_face_count(path, mesh.faces.len())?;
             }
@@ -73,18 +68,15 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<TriMesh, DataError> {
 /// Resolves `7`, `7/1`, `7//3` or `-1` to a zero-based vertex index.
 fn corner(word: &str, vertices: usize) -> Result<u32, String> {
     let first = word.split('/').next().unwrap_or("");
-    let stated: i64 = first
-        .parse()
-        .map_err(|_| format!("`{word}` is not a vertex index of a face"))?;
+    let stated: i64 =
+        first.parse().map_err(|_| format!("`{word}` is not a vertex index of a face"))?;
     let index = match stated {
         1.. => stated - 1,
         _ => stated.saturating_add(vertices as i64),
     };
     match u32::try_from(index) {
         Ok(index) if stated != 0 && (index as usize) < vertices => Ok(index),
-        _ => Err(format!(
-            "face index {stated} names none of the {vertices} vertices before it"
-        )),
+        _ => Err(format!("face index {stated} names none of the {vertices} vertices before it")),
     }
 }
 

@@ -15,9 +15,7 @@ const RECORD: usize = 50;
 /// Parses either flavour. A file whose length agrees with its triangle count is binary, whatever
 /// its comment says: many binary files begin with the word `solid`.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<TriMesh, DataError> {
-    let count = bytes
-        .get(80..PRELUDE)
-        .map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
+    let count = bytes.get(80..PRELUDE).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
     let expected = count.map(|n| PRELUDE as u64 + RECORD as u64 * u64::from(n));
     if expected == Some(bytes.len() as u64) {
         return binary(path, &bytes[PRELUDE..]);
@@ -97,11 +95,7 @@ fn ascii(path: &Path, text: &str) -> Result<TriMesh, DataError> {
         }
     }
     if !ended || !corners.is_empty() {
-        return Err(DataError::mesh(
-            path,
-            None,
-            "cut short: no `endsolid` at the end",
-        ));
+        return Err(DataError::mesh(path, None, "cut short: no `endsolid` at the end"));
     }
     Ok(welder.mesh)
 }

@@ -38,10 +38,7 @@ fn binary_stl(triangles: &[[[f32; 3]; 3]]) -> Vec<u8> {
 
 fn tetrahedron_stl() -> Vec<u8> {
     let mesh = obj(TETRAHEDRON).unwrap();
-    let corners = |f: usize| {
-        mesh.triangle(f)
-            .map(|p| [p.x as f32, p.y as f32, p.z as f32])
-    };
+    let corners = |f: usize| mesh.triangle(f).map(|p| [p.x as f32, p.y as f32, p.z as f32]);
     binary_stl(&[corners(0), corners(1), corners(2), corners(3)])
 }
 
@@ -76,11 +73,7 @@ fn the_same_solid_is_read_from_every_flavour() {
         read("t.STL", &tetrahedron_stl()).unwrap(),
         read("t.stl", ascii.as_bytes()).unwrap(),
     ] {
-        assert_eq!(
-            (mesh.vertices.len(), mesh.faces.len()),
-            (4, 4),
-            "corners are welded"
-        );
+        assert_eq!((mesh.vertices.len(), mesh.faces.len()), (4, 4), "corners are welded");
         assert!((volume(&mesh) - 1.0 / 6.0).abs() < 1e-12);
     }
 }
@@ -96,11 +89,7 @@ fn polygons_textures_negative_indices_and_odd_lines_are_read() {
 
 #[test]
 fn unused_vertices_and_collapsed_faces_are_dropped() {
-    let mesh = obj(&format!(
-        "v 9 9 9\n{}f 2 2 3\n",
-        TETRAHEDRON.replace('f', "#f")
-    ))
-    .err();
+    let mesh = obj(&format!("v 9 9 9\n{}f 2 2 3\n", TETRAHEDRON.replace('f', "#f"))).err();
     assert!(mesh.is_some(), "one collapsed face is no surface");
     let text = "v 9 9 9\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 2 3 4\nf 2 2 3\n";
     let mesh = obj(text).unwrap();
@@ -109,41 +98,22 @@ fn unused_vertices_and_collapsed_faces_are_dropped() {
 
 #[test]
 fn a_surface_with_holes_is_fine() {
-    let open: String = TETRAHEDRON
-        .lines()
-        .take(6)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let open: String = TETRAHEDRON.lines().take(6).map(|line| format!("{line}\n")).collect();
     assert_eq!(obj(&open).unwrap().faces.len(), 2);
 }
 
 #[test]
 fn broken_files_say_where_and_why() {
     assert_error(obj(""), &["a.obj", "empty"]);
-    assert_error(
-        obj("v 0 0 0\nv 1 0 0\nv 0 1 0\n"),
-        &["no faces", "3 vertices"],
-    );
+    assert_error(obj("v 0 0 0\nv 1 0 0\nv 0 1 0\n"), &["no faces", "3 vertices"]);
     assert_error(obj("v 0 0\n"), &["a.obj:1", "3 numbers"]);
     assert_error(obj("v 0 0 nan\n"), &["a.obj:1", "not finite"]);
     assert_error(obj("v 0 0 1e999\n"), &["a.obj:1", "not finite"]);
-    assert_error(
-        obj(&format!("{TETRAHEDRON}f 1 2 5\n")),
-        &["a.obj:9", "index 5", "4 vertices"],
-    );
-    assert_error(
-        obj(&format!("{TETRAHEDRON}f 1 2 0\n")),
-        &["a.obj:9", "index 0"],
-    );
-    assert_error(
-        obj(&format!("{TETRAHEDRON}f 1 2 -5\n")),
-        &["a.obj:9", "index -5"],
-    );
+    assert_error(obj(&format!("{TETRAHEDRON}f 1 2 5\n")), &["a.obj:9", "index 5", "4 vertices"]);
+    assert_error(obj(&format!("{TETRAHEDRON}f 1 2 0\n")), &["a.obj:9", "index 0"]);
+    assert_error(obj(&format!("{TETRAHEDRON}f 1 2 -5\n")), &["a.obj:9", "index -5"]);
     assert_error(obj(&format!("{TETRAHEDRON}f 1 2 x\n")), &["a.obj:9", "`x`"]);
-    assert_error(
-        obj(&format!("{TETRAHEDRON}f 1 2\n")),
-        &["a.obj:9", "3 vertices"],
-    );
+    assert_error(obj(&format!("{TETRAHEDRON}f 1 2\n")), &["a.obj:9", "3 vertices"]);
     assert_error(obj("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n"), &["degenerate"]);
     assert_error(obj("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n"), &["degenerate"]);
     assert_error(read("a.ply", b"ply"), &["a.ply", ".obj or .stl"]);
@@ -153,17 +123,11 @@ fn broken_files_say_where_and_why() {
 fn a_binary_stl_cut_anywhere_is_an_error() {
     let whole = tetrahedron_stl();
     for length in 0..whole.len() {
-        assert!(
-            read("a.stl", &whole[..length]).is_err(),
-            "{length} bytes were accepted"
-        );
+        assert!(read("a.stl", &whole[..length]).is_err(), "{length} bytes were accepted");
     }
     let mut headless = whole.clone();
     headless[..5].fill(b'x');
-    assert_error(
-        read("a.stl", &headless[..200]),
-        &["cut short", "4 triangles", "284", "200"],
-    );
+    assert_error(read("a.stl", &headless[..200]), &["cut short", "4 triangles", "284", "200"]);
     let mut spoilt = whole;
     spoilt[84 + 12..84 + 16].copy_from_slice(&f32::NAN.to_le_bytes());
     assert_error(read("a.stl", &spoilt), &["triangle 0", "not finite"]);
@@ -174,15 +138,9 @@ fn an_ascii_stl_cut_short_is_an_error() {
     let facet = " facet normal 0 0 0\n outer loop\n vertex 0 0 0\n vertex 1 0 0\n vertex 0 1 0\n \
                  endloop\n endfacet\n";
     assert!(read("a.stl", format!("solid x\n{facet}endsolid x").as_bytes()).is_ok());
-    assert_error(
-        read("a.stl", format!("solid x\n{facet}").as_bytes()),
-        &["cut short"],
-    );
+    assert_error(read("a.stl", format!("solid x\n{facet}").as_bytes()), &["cut short"]);
     let two = facet.replacen(" vertex 1 0 0\n", "", 1);
-    assert_error(
-        read("a.stl", format!("solid x\n{two}endsolid").as_bytes()),
-        &["2 vertices"],
-    );
+    assert_error(read("a.stl", format!("solid x\n{two}endsolid").as_bytes()), &["2 vertices"]);
 }
 
 /// A bumpy square sheet of `2 n²` triangles.
@@ -196,12 +154,8 @@ fn sheet(n: u32) -> TriMesh {
     let faces = (0..n)
         .flat_map(|i| (0..n).map(move |j| (i, j)))
         .flat_map(|(i, j)| {
-            let [a, b, c, d] = [
-                corner(i, j),
-                corner(i + 1, j),
-                corner(i + 1, j + 1),
-                corner(i, j + 1),
-            ];
+            let [a, b, c, d] =
+                [corner(i, j), corner(i + 1, j), corner(i + 1, j + 1), corner(i, j + 1)];
             [[a, b, c], [a, c, d]]
         })
         .collect();

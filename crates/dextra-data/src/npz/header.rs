@@ -50,9 +50,7 @@ pub struct Header {
 impl Header {
     /// Number of elements, or `None` when it overflows.
     pub fn elements(&self) -> Option<usize> {
-        self.shape
-            .iter()
-            .try_fold(1usize, |product, &n| product.checked_mul(n))
+        self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n))
     }
 
     /// Reads the header at the start of `bytes`. The error is a sentence without the file's name.
@@ -68,28 +66,17 @@ impl Header {
             }
             2 | 3 => {
                 let raw = bytes.get(8..12).ok_or("the .npy header is cut short")?;
-                (
-                    u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize,
-                    12,
-                )
+                (u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize, 12)
             }
             other => return Err(format!("unknown .npy version {other}")),
         };
         let data_start = start + length;
-        let text = bytes
-            .get(start..data_start)
-            .ok_or("the .npy header is cut short")?;
+        let text = bytes.get(start..data_start).ok_or("the .npy header is cut short")?;
         let text = std::str::from_utf8(text).map_err(|_| "the .npy header is not text")?;
         let mut parser = Parser { rest: text };
         let (descr, fortran_order, shape) = parser.dictionary()?;
         let (element, big_endian) = element_type(&descr)?;
-        Ok(Header {
-            element,
-            big_endian,
-            fortran_order,
-            shape,
-            data_start,
-        })
+        Ok(Header { element, big_endian, fortran_order, shape, data_start })
     }
 }
 
@@ -102,11 +89,9 @@ fn element_type(descr: &str) -> Result<(ElementType, bool), String> {
     };
     let kind = code.chars().next().ok_or("an empty element type")?;
     if kind == 'O' {
-        return Err(
-            "an array of pickled Python objects, which are never executed; save plain \
+        return Err("an array of pickled Python objects, which are never executed; save plain \
                     numeric or string arrays"
-                .to_owned(),
-        );
+            .to_owned());
     }
     let unsupported = || {
         format!("element type `{descr}` is not supported (floats, integers, bools and strings are)")
@@ -174,18 +159,15 @@ impl<'a> Parser<'a> {
         if self.accept(wanted) {
             return Ok(());
         }
-        Err(format!(
-            "the .npy header is malformed: no `{wanted}` where one belongs"
-        ))
+        Err(format!("the .npy header is malformed: no `{wanted}` where one belongs"))
     }
 
     fn string(&mut self) -> Result<&'a str, String> {
         let text = self.rest.trim_start();
         let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
         let quote = quote.ok_or("the .npy header is malformed: no string where one belongs")?;
-        let (string, rest) = text[1..]
-            .split_once(quote)
-            .ok_or("the .npy header has an unclosed string")?;
+        let (string, rest) =
+            text[1..].split_once(quote).ok_or("the .npy header has an unclosed string")?;
         self.rest = rest;
         Ok(string)
     }
@@ -206,9 +188,7 @@ impl<'a> Parser<'a> {
         let mut lengths = Vec::new();
         while !self.accept(')') {
             let text = self.rest.trim_start();
-            let digits = text
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(text.len());
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
             let length = text[..digits]
                 .parse()
                 .map_err(|_| "the .npy header has a shape that is not a tuple of lengths")?;

@@ -20,15 +20,8 @@ impl NpzWriter {
     /// Starts an archive that will be called `path`.
     pub fn create(path: &Path) -> Result<NpzWriter, DataError> {
         let target = AtomicFile::create(path)?;
-        let file = target
-            .file()
-            .try_clone()
-            .map_err(|e| DataError::io(path, "write", e))?;
-        Ok(NpzWriter {
-            target,
-            archive: ZipWriter::new(BufWriter::new(file)),
-            keys: Vec::new(),
-        })
+        let file = target.file().try_clone().map_err(|e| DataError::io(path, "write", e))?;
+        Ok(NpzWriter { target, archive: ZipWriter::new(BufWriter::new(file)), keys: Vec::new() })
     }
 
     /// Adds an array of 64-bit floats in C order.
@@ -91,22 +84,12 @@ impl NpzWriter {
         shape: &[usize],
         values: &[S],
     ) -> Result<(), DataError> {
-        let width = values
-            .iter()
-            .map(|v| v.as_ref().chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(1);
+        let width = values.iter().map(|v| v.as_ref().chars().count()).max().unwrap_or(0).max(1);
         self.begin(key, &format!("<U{width}"), shape, values.len())?;
         let mut bytes = Vec::with_capacity(4 * width);
         for value in values {
             bytes.clear();
-            bytes.extend(
-                value
-                    .as_ref()
-                    .chars()
-                    .flat_map(|c| u32::from(c).to_le_bytes()),
-            );
+            bytes.extend(value.as_ref().chars().flat_map(|c| u32::from(c).to_le_bytes()));
             bytes.resize(4 * width, 0);
             self.bytes(&bytes)?;
         }
@@ -154,11 +137,7 @@ impl NpzWriter {
             return Err(DataError::field(&path, key, problem));
         }
         if key.is_empty() || self.keys.iter().any(|k| k == key) {
-            return Err(DataError::field(
-                &path,
-                key,
-                "an empty key, or one written twice",
-            ));
+            return Err(DataError::field(&path, key, "an empty key, or one written twice"));
         }
         self.keys.push(key.to_owned());
         let options = SimpleFileOptions::default()
@@ -183,8 +162,6 @@ impl NpzWriter {
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         let path = self.target.path();
-        self.archive
-            .write_all(bytes)
-            .map_err(|e| DataError::io(path, "write", e))
+        self.archive.write_all(bytes).map_err(|e| DataError::io(path, "write", e))
     }
 }

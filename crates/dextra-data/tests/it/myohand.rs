@@ -63,10 +63,8 @@ fn keypoints_agree_with_mujoco_for_any_joint_values() {
                 })
             })
             .collect();
-        let lines: Vec<String> = vectors
-            .iter()
-            .map(|q| q.map(|x| x.to_string()).join(" "))
-            .collect();
+        let lines: Vec<String> =
+            vectors.iter().map(|q| q.map(|x| x.to_string()).join(" ")).collect();
         let file = dir.path().join("q.txt");
         std::fs::write(&file, lines.join("\n")).unwrap();
         let args: [&Path; 2] = [&xml, &file];
@@ -78,12 +76,8 @@ fn keypoints_agree_with_mujoco_for_any_joint_values() {
         assert_eq!(names, dextra_data::clip::myohand::JOINT_NAMES);
         let mut worst: f64 = 0.0;
         for q in &vectors {
-            let theirs: Vec<f64> = printed
-                .next()
-                .unwrap()
-                .split(' ')
-                .map(|x| x.parse().unwrap())
-                .collect();
+            let theirs: Vec<f64> =
+                printed.next().unwrap().split(' ').map(|x| x.parse().unwrap()).collect();
             assert_eq!(theirs.len(), 63);
             for (k, point) in keypoints_in_world(q).iter().enumerate() {
                 for axis in 0..3 {

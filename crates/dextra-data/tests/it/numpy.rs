@@ -35,8 +35,7 @@ fn numpy_reads_what_is_written() {
     npz.array_i64("i", &[2, 1], &[i64::MIN, i64::MAX]).unwrap();
     npz.array_bool("b", &[3], &[true, false, true]).unwrap();
     npz.string("s", "grün 🖐").unwrap();
-    npz.strings("words", &[2, 2], &["a", "bcd", "", "e"])
-        .unwrap();
+    npz.strings("words", &[2, 2], &["a", "bcd", "", "e"]).unwrap();
     npz.scalar_f64("scalar", 50.0).unwrap();
     npz.array_f64("empty", &[0, 21, 3], &[]).unwrap();
     npz.finish().unwrap();

@@ -10,9 +10,7 @@ use std::process::Command;
 
 /// A file of the shared recordings, or `None`, with a line saying so, where they are not there.
 pub fn shared(relative: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/demos")
-        .join(relative);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/demos").join(relative);
     if path.exists() {
         return Some(path);
     }
@@ -26,23 +24,11 @@ pub fn python(modules: &[&str], script: &str, args: &[&Path]) -> Option<String> 
     let imports = format!("import {}", modules.join(", "));
     let available = Command::new("python3").args(["-c", &imports]).output();
     if !available.is_ok_and(|output| output.status.success()) {
-        eprintln!(
-            "skipped: python3 with {} is not on this machine",
-            modules.join(", ")
-        );
+        eprintln!("skipped: python3 with {} is not on this machine", modules.join(", "));
         return None;
     }
-    let output = Command::new("python3")
-        .arg("-c")
-        .arg(script)
-        .args(args)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("python3").arg("-c").arg(script).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
@@ -54,18 +40,9 @@ pub fn box_mesh(sides: [f64; 3]) -> TriMesh {
             Point3::new(sign(0) * sides[0], sign(1) * sides[1], sign(2) * sides[2])
         })
         .collect();
-    let quads: [[u32; 4]; 6] = [
-        [0, 2, 3, 1],
-        [4, 5, 7, 6],
-        [0, 1, 5, 4],
-        [2, 6, 7, 3],
-        [0, 4, 6, 2],
-        [1, 3, 7, 5],
-    ];
-    let faces = quads
-        .iter()
-        .flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]])
-        .collect();
+    let quads: [[u32; 4]; 6] =
+        [[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]];
+    let faces = quads.iter().flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]).collect();
     TriMesh { vertices, faces }
 }
 
@@ -81,10 +58,7 @@ pub fn lift(side: Side) -> Demonstration {
     let level = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI);
     let turn = Pose::from_parts(Vector3::zeros().into(), level)
         * world_from_palm(&curled, Side::Right).unwrap().inverse();
-    let tips = [4, 8, 12]
-        .iter()
-        .fold(Vector3::zeros(), |sum, &k| sum + curled[k].coords)
-        / 3.0;
+    let tips = [4, 8, 12].iter().fold(Vector3::zeros(), |sum, &k| sum + curled[k].coords) / 3.0;
     let centre = turn * Point3::from(tips);
     let held: Keypoints = std::array::from_fn(|k| {
         let p = turn * curled[k] - centre;
@@ -95,10 +69,7 @@ pub fn lift(side: Side) -> Demonstration {
     for frame in 0..60 {
         let carried = ((f64::from(frame) - 15.0) / 30.0).clamp(0.0, 1.0);
         let height = (carried * std::f64::consts::PI).sin();
-        let away = (15.0 - f64::from(frame))
-            .max(f64::from(frame) - 45.0)
-            .max(0.0)
-            / 15.0;
+        let away = (15.0 - f64::from(frame)).max(f64::from(frame) - 45.0).max(0.0) / 15.0;
         let tilt = UnitQuaternion::from_euler_angles(0.6 * height, 0.3 * height, 0.9 * height);
         let pose = Pose::from_parts(
             (rest.translation.vector + Vector3::new(0.0, 0.05 * carried, 0.2 * height)).into(),
@@ -112,10 +83,7 @@ pub fn lift(side: Side) -> Demonstration {
         name: "lift".to_owned(),
         fps: 30.0,
         gravity: Vector3::new(0.0, 0.0, -9.81),
-        hands: vec![HandTrack {
-            side,
-            keypoints_in_world: hand,
-        }],
+        hands: vec![HandTrack { side, keypoints_in_world: hand }],
         objects: vec![ObjectTrack {
             name: "box".to_owned(),
             mesh: box_mesh([0.06, 0.05, 0.06]),
@@ -152,10 +120,7 @@ impl Clip {
             .collect();
         let poses = &object.world_from_object;
         let pos = poses.iter().flat_map(dextra_core::pose::pos).collect();
-        let quat = poses
-            .iter()
-            .flat_map(dextra_core::pose::quat_wxyz)
-            .collect();
+        let quat = poses.iter().flat_map(dextra_core::pose::quat_wxyz).collect();
         Clip {
             arrays: vec![
                 ("fps".to_owned(), vec![], vec![30.0]),
@@ -171,22 +136,12 @@ impl Clip {
 
     /// The values of a key.
     pub fn values(&mut self, key: &str) -> &mut Vec<f64> {
-        &mut self
-            .arrays
-            .iter_mut()
-            .find(|array| array.0 == key)
-            .unwrap()
-            .2
+        &mut self.arrays.iter_mut().find(|array| array.0 == key).unwrap().2
     }
 
     /// The shape of a key.
     pub fn shape(&mut self, key: &str) -> &mut Vec<usize> {
-        &mut self
-            .arrays
-            .iter_mut()
-            .find(|array| array.0 == key)
-            .unwrap()
-            .1
+        &mut self.arrays.iter_mut().find(|array| array.0 == key).unwrap().1
     }
 
     /// States a text.

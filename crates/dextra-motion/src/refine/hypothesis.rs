@@ -3,7 +3,9 @@
 
 use super::plan::Grasp;
 use super::trials::tips;
-use crate::retarget::{FrameSolver, FrameTargets, PalmTarget, PlaneTarget, PointTarget, RetargetHand};
+use crate::retarget::{
+    FrameSolver, FrameTargets, PalmTarget, PlaneTarget, PointTarget, RetargetHand,
+};
 use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
 use dextra_core::{Pose, Side, pose};
 use dextra_sim::hand::Hand;
@@ -205,7 +207,8 @@ impl Fitter<'_> {
             .iter()
             .enumerate()
             .map(|(i, tip)| {
-                let towards = if Some(i) == thumb { mean } else { thumb.map_or(mean, |t| placed[t]) };
+                let towards =
+                    if Some(i) == thumb { mean } else { thumb.map_or(mean, |t| placed[t]) };
                 let direction =
                     (towards - placed[i]).try_normalize(1e-6).unwrap_or_else(Vector3::zeros);
                 PointTarget {

@@ -51,7 +51,12 @@ pub(super) fn follow_motion(
             let frame = (time * input.motion.fps).round().max(0.0) as usize;
             frame.min(hand.world_from_root.len() - 1)
         };
-        scene.set_hand(index, &hand.world_from_root[at(0)], hand.joints[at(0)].as_slice(), &mut qpos0);
+        scene.set_hand(
+            index,
+            &hand.world_from_root[at(0)],
+            hand.joints[at(0)].as_slice(),
+            &mut qpos0,
+        );
         let place = &scene.hands[index];
         let mut near = [0.0; 6];
         for step in 0..schedule.steps {
@@ -185,7 +190,9 @@ impl Job<'_> {
             let inverse = self.input.demo.objects[object].world_from_object[frame].inverse();
             keypoint::TIPS
                 .iter()
-                .map(|&k| self.input.objects[object].surface.closest(&(inverse * keypoints[k])).distance)
+                .map(|&k| {
+                    self.input.objects[object].surface.closest(&(inverse * keypoints[k])).distance
+                })
                 .sum::<f64>()
         };
         (0..self.input.objects.len())
@@ -378,9 +385,8 @@ impl Job<'_> {
         /// Fraction of good steps from which the whole path is searched for longer.
         const NEAR_MISS: f64 = 0.8;
         let dt = self.schedule.dt;
-        let from = self
-            .lift
-            .saturating_sub((self.config.phases.before_lift() / dt).round() as usize);
+        let from =
+            self.lift.saturating_sub((self.config.phases.before_lift() / dt).round() as usize);
         let path_end = self.schedule.put_step.unwrap_or(self.schedule.steps);
         let lifted = ((0.9 / dt) as usize).max((path_end.saturating_sub(self.lift)) * 35 / 100);
         let to = (self.lift + lifted).min(self.schedule.steps);

@@ -192,8 +192,7 @@ impl Plan<'_> {
         }
         let carried = self.carried(grasp.object, step) * object_from_root;
         let Some(put) = self.put_step else { return carried };
-        let since_open =
-            (step as f64 - put as f64) * self.dt() - phases.settle - phases.open;
+        let since_open = (step as f64 - put as f64) * self.dt() - phases.settle - phases.open;
         if since_open <= 0.0 {
             return carried;
         }

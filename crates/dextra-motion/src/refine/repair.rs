@@ -211,12 +211,8 @@ fn weighted(samples: &[Vec<Vec<f64>>], costs: &[WindowCost], order: &[usize]) ->
     let mut result = samples[elite[0]].clone();
     for (k, knot) in result.iter_mut().enumerate() {
         for (d, value) in knot.iter_mut().enumerate() {
-            *value = elite
-                .iter()
-                .zip(&weights)
-                .map(|(&i, w)| w * samples[i][k][d])
-                .sum::<f64>()
-                / total;
+            *value =
+                elite.iter().zip(&weights).map(|(&i, w)| w * samples[i][k][d]).sum::<f64>() / total;
         }
     }
     result

@@ -133,7 +133,10 @@ fn a_timeline_leaves_time_before_the_lift_and_after_the_put_down() {
     assert!((lifted - (phases.before_lift() + 0.6)).abs() <= dt, "{lifted}");
     let planned = early.judged.frames.iter().take_while(|f| !f.is_demonstrated()).count();
     assert_eq!(planned, (early.lead_in * demo.fps).floor() as usize);
-    assert_eq!(early.judged.frames.len() - planned, cut.frames() + (early.tail * demo.fps) as usize);
+    assert_eq!(
+        early.judged.frames.len() - planned,
+        cut.frames() + (early.tail * demo.fps) as usize
+    );
     for frame in &early.judged.frames {
         let step = early.reference[0][frame.step];
         assert!(pose::distance_between(&step, &frame.world_from_object[0]) < 0.01);
@@ -203,14 +206,15 @@ fn controls_lead_a_moving_wrist_by_the_lag_of_its_servo() {
     for step in refined.timeline.lift_step.unwrap()..refined.timeline.put_step.unwrap() {
         let q = |state: usize| {
             let qpos = &refined.rollout.qpos[state];
-            Vector3::new(qpos[hand.wrist_qpos[0]], qpos[hand.wrist_qpos[1]], qpos[hand.wrist_qpos[2]])
+            Vector3::new(
+                qpos[hand.wrist_qpos[0]],
+                qpos[hand.wrist_qpos[1]],
+                qpos[hand.wrist_qpos[2]],
+            )
         };
         let row = &refined.rollout.ctrl[step * refined.rollout.nu..];
-        let command = Vector3::new(
-            row[hand.wrist_ctrl[0]],
-            row[hand.wrist_ctrl[1]],
-            row[hand.wrist_ctrl[2]],
-        );
+        let command =
+            Vector3::new(row[hand.wrist_ctrl[0]], row[hand.wrist_ctrl[1]], row[hand.wrist_ctrl[2]]);
         let velocity = (q(step + 1) - q(step)) / refined.timeline.dt;
         error = error.max((command - velocity * 0.04 - q(step)).norm());
         lag = lag.max((velocity * 0.04).norm());

@@ -73,14 +73,13 @@ pub fn timeline(demo: &Demonstration, phases: &PhaseConfig, dt: f64) -> Timeline
 
 /// The union of the objects' moving intervals; put down only when every moving object is.
 fn moving(demo: &Demonstration) -> Option<MovingInterval> {
-    demo.objects
-        .iter()
-        .filter_map(|object| object_moving_interval(object, demo.fps))
-        .reduce(|a, b| MovingInterval {
+    demo.objects.iter().filter_map(|object| object_moving_interval(object, demo.fps)).reduce(
+        |a, b| MovingInterval {
             lift: a.lift.min(b.lift),
             last: a.last.max(b.last),
             put: a.put.zip(b.put).map(|(a, b)| a.max(b)),
-        })
+        },
+    )
 }
 
 fn sample(poses: &[Pose], time: f64, fps: f64) -> Pose {

@@ -227,9 +227,10 @@ fn looseness(world: &World<'_>) -> f64 {
     let touching = |c: &HandContact| matches!(c.other, Owner::Object(_)) && c.depth > -1e-4;
     let normals: Vec<_> =
         world.hand_contacts().into_iter().filter(touching).map(|c| c.normal).collect();
-    let pairs = normals.iter().enumerate().flat_map(|(i, a)| {
-        normals[i + 1..].iter().map(move |b| a.dot(b))
-    });
+    let pairs = normals
+        .iter()
+        .enumerate()
+        .flat_map(|(i, a)| normals[i + 1..].iter().map(move |b| a.dot(b)));
     pairs.reduce(f64::min).map_or(1.0, |least| (1.0 + least) / 2.0)
 }
 
@@ -331,9 +332,9 @@ impl<'a> Trials<'a> {
         open_joints: &[Vec<f64>],
     ) -> Result<Vec<Outcome>, RefineError> {
         let mut world = World::new(self.scene);
-        let approach_end = plan.lift_step.saturating_sub(
-            ((plan.phases.close + plan.phases.hold) / plan.dt()).round() as usize,
-        );
+        let approach_end = plan
+            .lift_step
+            .saturating_sub(((plan.phases.close + plan.phases.hold) / plan.dt()).round() as usize);
         let mut open_penetration = Vec::with_capacity(thetas.len());
         for (index, theta) in thetas.iter().enumerate() {
             world.reset(&plan.qpos_at(theta, approach_end, open_joints));
@@ -354,7 +355,8 @@ impl<'a> Trials<'a> {
             .filter(|&i| {
                 let end = &before[i * (split - from) * nq..(i + 1) * (split - from) * nq];
                 end.chunks_exact(nq).next_back().is_none_or(|qpos| {
-                    errors(self.scene, plan, qpos, split).0 < 0.05 && self.batch.fate(i) == Fate::Fine
+                    errors(self.scene, plan, qpos, split).0 < 0.05
+                        && self.batch.fate(i) == Fate::Fine
                 })
             })
             .collect();
@@ -392,7 +394,6 @@ impl<'a> Trials<'a> {
         self.sim_steps += (which.len() * (to - from)) as u64;
         Ok(self.batch.rollout(which, to - from, &ctrl)?)
     }
-
 
     /// Judges the joint positions after steps `from + 1 ..`; a path shorter than the window was
     /// given up and counts as lost from there on.
@@ -524,7 +525,8 @@ impl<'a> Trials<'a> {
             for theta in thetas {
                 let ctrl = plan.controls(theta, 0, steps);
                 let start = plan.qpos_at(theta, 0, open_joints);
-                let offsets = [(OFFSET, 0.0), (-OFFSET, 0.0), (0.0, OFFSET), (0.0, -OFFSET), (0.0, 0.0)];
+                let offsets =
+                    [(OFFSET, 0.0), (-OFFSET, 0.0), (0.0, OFFSET), (0.0, -OFFSET), (0.0, 0.0)];
                 for (index, (x, y)) in offsets.into_iter().enumerate() {
                     let mut qpos = start.clone();
                     for object in 0..trials.scene.objects.len() {
@@ -537,8 +539,7 @@ impl<'a> Trials<'a> {
                 }
                 let every: Vec<f64> = (0..5).flat_map(|_| ctrl.iter().copied()).collect();
                 let paths = coarse.rollout(&[0, 1, 2, 3, 4], steps, &every)?;
-                let mut sum: f64 =
-                    paths.chunks_exact(steps * nq).map(|path| worst(path, 1)).sum();
+                let mut sum: f64 = paths.chunks_exact(steps * nq).map(|path| worst(path, 1)).sum();
                 world.reset(&start);
                 fine.set_state(0, &world.state())?;
                 let doubled: Vec<f64> =
@@ -567,7 +568,11 @@ impl<'a> Trials<'a> {
                 let point = object_from_world * (root * (bodies[tip.body] * tip.point));
                 let distance =
                     (self.objects[object].surface.closest(&point).distance - TIP_RADIUS).max(0.0);
-                if tip.keypoint == 4 { thumb = distance } else { fingers.push(distance) }
+                if tip.keypoint == 4 {
+                    thumb = distance
+                } else {
+                    fingers.push(distance)
+                }
                 if let Some((_, human)) =
                     self.human_tips[index].iter().find(|(keypoint, _)| *keypoint == tip.keypoint)
                 {
@@ -603,4 +608,3 @@ impl<'a> Trials<'a> {
         &mut self.batch
     }
 }
-

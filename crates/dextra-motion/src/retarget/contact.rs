@@ -111,10 +111,7 @@ impl ContactPlan {
             tips: vec![[None; 5]; frames],
             palm: vec![false; frames],
             nearest: vec![f64::INFINITY; frames],
-            held: objects
-                .iter()
-                .map(|o| held(o.world_from_object, fps, config))
-                .collect(),
+            held: objects.iter().map(|o| held(o.world_from_object, fps, config)).collect(),
         };
         for (index, object) in objects.iter().enumerate() {
             let local = |t: usize, k: usize| {
@@ -128,9 +125,8 @@ impl ContactPlan {
                 }
             }
             for (finger, k) in keypoint::TIPS.into_iter().enumerate() {
-                let near: Vec<_> = (0..frames)
-                    .map(|t| object.surface.closest(&local(t, k)))
-                    .collect();
+                let near: Vec<_> =
+                    (0..frames).map(|t| object.surface.closest(&local(t, k))).collect();
                 for (nearest, (_, _, distance)) in plan.nearest.iter_mut().zip(&near) {
                     *nearest = nearest.min(*distance);
                 }
@@ -159,9 +155,7 @@ impl ContactPlan {
         for (start, end) in intervals(&touching, (config.gap_s * fps).round() as usize) {
             let observed = |value: fn(&Nearest) -> Vector3<f64>| {
                 let inside = near[start..end].iter();
-                inside
-                    .map(|n| (n.2 < config.prior_tip_m).then(|| value(n)))
-                    .collect::<Vec<_>>()
+                inside.map(|n| (n.2 < config.prior_tip_m).then(|| value(n))).collect::<Vec<_>>()
             };
             let sigma = config.sigma_s * fps;
             let points = gaussian(&observed(|n| n.0.coords), sigma);
@@ -187,11 +181,7 @@ impl ContactPlan {
                 .collect();
             let reach = ramp.ceil() as usize;
             for t in start.saturating_sub(reach)..(end + reach).min(self.tips.len()) {
-                let outside = if t < start {
-                    start - t
-                } else {
-                    (t + 1).saturating_sub(end)
-                };
+                let outside = if t < start { start - t } else { (t + 1).saturating_sub(end) };
                 let blend = (1.0 - outside as f64 / ramp).max(0.0);
                 let contact = contacts[t.clamp(start, end - 1) - start];
                 let slot = &mut self.tips[t][finger];
@@ -222,10 +212,7 @@ fn held(poses: &[Pose], fps: f64, config: &ContactConfig) -> Vec<bool> {
     let rests = if lifted_at_end {
         poses.len()
     } else {
-        poses
-            .iter()
-            .rposition(|p| away(p, last))
-            .map_or(poses.len(), |t| t + 1)
+        poses.iter().rposition(|p| away(p, last)).map_or(poses.len(), |t| t + 1)
     };
     let margin = (config.margin_s * fps).round() as usize;
     let end = (rests.max(leaves) + margin).min(poses.len());
@@ -264,10 +251,7 @@ mod tests {
         let mut poses = vec![at(0.0, 0.0); 20];
         poses.extend((0..20).map(|i| at(0.01 * f64::from(i), 0.1)));
         poses.extend(vec![at(0.2, 0.0); 20]);
-        let config = ContactConfig {
-            margin_s: 0.2,
-            ..Default::default()
-        };
+        let config = ContactConfig { margin_s: 0.2, ..Default::default() };
         let held = held(&poses, 10.0, &config);
         let expected: Vec<bool> = (0..60).map(|t| (18..42).contains(&t)).collect();
         assert_eq!(held, expected);

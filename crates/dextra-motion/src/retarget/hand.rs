@@ -52,12 +52,7 @@ impl RetargetHand {
             tree.body(name).ok_or_else(|| RetargetError::NoSuchBody {
                 hand: map.name.clone(),
                 body: name.to_owned(),
-                valid: tree
-                    .bodies
-                    .iter()
-                    .map(|b| b.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                valid: tree.bodies.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", "),
             })
         };
         let palm = (find(&map.palm_body)?, map.palm_body_from_palm());
@@ -80,21 +75,11 @@ impl RetargetHand {
             });
         }
         if !points.iter().any(|p| keypoint::TIPS.contains(&p.keypoint)) {
-            return Err(RetargetError::NoFingertip {
-                hand: map.name.clone(),
-            });
+            return Err(RetargetError::NoFingertip { hand: map.name.clone() });
         }
         tree.coordinates()
-            .map_err(|source| RetargetError::Kinematics {
-                hand: map.name.clone(),
-                source,
-            })?;
-        Ok(Self {
-            tree,
-            map,
-            points,
-            palm,
-        })
+            .map_err(|source| RetargetError::Kinematics { hand: map.name.clone(), source })?;
+        Ok(Self { tree, map, points, palm })
     }
 
     /// The robot's point for a human keypoint.
@@ -106,11 +91,8 @@ impl RetargetHand {
     pub fn middle(&self) -> Vec<f64> {
         let mut q = vec![0.0; self.tree.joints.len()];
         if let Ok(coordinates) = self.tree.coordinates() {
-            let x: Vec<f64> = coordinates
-                .range
-                .iter()
-                .map(|(low, high)| f64::midpoint(*low, *high))
-                .collect();
+            let x: Vec<f64> =
+                coordinates.range.iter().map(|(low, high)| f64::midpoint(*low, *high)).collect();
             coordinates.expand(&x, &mut q);
         }
         q
@@ -119,10 +101,7 @@ impl RetargetHand {
     /// Positions of [`RetargetHand::points`], in order, world frame, metres.
     pub fn point_positions(&self, world_from_root: &Pose, q: &[f64]) -> Vec<Point3<f64>> {
         let poses = self.tree.forward(q);
-        self.points
-            .iter()
-            .map(|p| world_from_root * poses[p.body] * p.point_in_body)
-            .collect()
+        self.points.iter().map(|p| world_from_root * poses[p.body] * p.point_in_body).collect()
     }
 
     /// Pose of the palm frame.
@@ -148,9 +127,8 @@ impl RetargetHand {
                 let (Some(a), Some(b)) = (at(pair[0]), at(pair[1])) else {
                     continue;
                 };
-                let length: f64 = (pair[0]..pair[1])
-                    .map(|k| (human[k + 1] - human[k]).norm())
-                    .sum();
+                let length: f64 =
+                    (pair[0]..pair[1]).map(|k| (human[k + 1] - human[k]).norm()).sum();
                 if length > 1e-4 {
                     sum += (b - a).norm() / length;
                     count += 1;

@@ -120,14 +120,7 @@ pub(super) fn assemble(
     let base = if targets.fixed_wrist { 0 } else { 6 };
     for target in &targets.points {
         let point = at.kinematics.point(target.body, &target.point_in_body);
-        point_columns(
-            at,
-            base,
-            target.body,
-            &point,
-            target.weight,
-            &mut scratch.vector,
-        );
+        point_columns(at, base, target.body, &point, target.weight, &mut scratch.vector);
         let residual = (point - target.target_in_world) * target.weight;
         sink.vector(&residual, &scratch.vector, target.huber * target.weight);
     }
@@ -135,21 +128,9 @@ pub(super) fn assemble(
         let point = at.kinematics.point(plane.body, &plane.point_in_body);
         let depth = plane.normal.dot(&(point - plane.on_plane)) - plane.clearance;
         if depth < 0.0 {
-            point_columns(
-                at,
-                base,
-                plane.body,
-                &point,
-                plane.weight,
-                &mut scratch.vector,
-            );
+            point_columns(at, base, plane.body, &point, plane.weight, &mut scratch.vector);
             scratch.scalar.clear();
-            scratch.scalar.extend(
-                scratch
-                    .vector
-                    .iter()
-                    .map(|(v, c)| (*v, plane.normal.dot(c))),
-            );
+            scratch.scalar.extend(scratch.vector.iter().map(|(v, c)| (*v, plane.normal.dot(c))));
             sink.scalar(depth * plane.weight, &scratch.scalar);
         }
     }
@@ -158,14 +139,7 @@ pub(super) fn assemble(
         let palm = at.kinematics.world_from_body[*body] * body_from_palm;
         let goal = &target.world_from_palm;
         let point = Point3::from(palm.translation.vector);
-        point_columns(
-            at,
-            base,
-            *body,
-            &point,
-            target.position_weight,
-            &mut scratch.vector,
-        );
+        point_columns(at, base, *body, &point, target.position_weight, &mut scratch.vector);
         let residual = (palm.translation.vector - goal.translation.vector) * target.position_weight;
         sink.vector(&residual, &scratch.vector, f64::INFINITY);
         let scale = target.orientation_m_per_rad;
@@ -176,10 +150,7 @@ pub(super) fn assemble(
     if !targets.rest.is_empty() {
         let weight = weights.rest_m_per_rad;
         for (i, &joint) in at.coordinates.joints.iter().enumerate() {
-            sink.scalar(
-                (at.x[i] - targets.rest[joint]) * weight,
-                &[(base + i, weight)],
-            );
+            sink.scalar((at.x[i] - targets.rest[joint]) * weight, &[(base + i, weight)]);
         }
     }
     if let Some((root, q)) = &targets.previous {

@@ -36,20 +36,12 @@ fn distance_to_observation(values: &[Option<Vector3<f64>>]) -> Vec<usize> {
     let mut distance = vec![usize::MAX; values.len()];
     let mut since = usize::MAX;
     for (t, value) in values.iter().enumerate() {
-        since = if value.is_some() {
-            0
-        } else {
-            since.saturating_add(1)
-        };
+        since = if value.is_some() { 0 } else { since.saturating_add(1) };
         distance[t] = since;
     }
     let mut until = usize::MAX;
     for (t, value) in values.iter().enumerate().rev() {
-        until = if value.is_some() {
-            0
-        } else {
-            until.saturating_add(1)
-        };
+        until = if value.is_some() { 0 } else { until.saturating_add(1) };
         distance[t] = distance[t].min(until);
     }
     distance
@@ -75,14 +67,11 @@ mod tests {
         // Var of a Gaussian average of white noise is 1 / (2 sqrt(pi) sigma).
         let mut state = 1u64;
         let mut noise = || {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((state >> 33) as f64 / f64::from(1u32 << 31) - 0.5) * 12f64.sqrt()
         };
-        let values: Vec<_> = (0..3000)
-            .map(|_| Some(Vector3::new(noise(), noise(), noise())))
-            .collect();
+        let values: Vec<_> =
+            (0..3000).map(|_| Some(Vector3::new(noise(), noise(), noise()))).collect();
         let sigma = 5.0;
         let smooth = gaussian(&values, sigma);
         let inner = &smooth[50..2950];

@@ -50,10 +50,7 @@ impl FrameSolver {
         let coordinates = hand
             .tree
             .coordinates()
-            .map_err(|source| RetargetError::Kinematics {
-                hand: hand.map.name.clone(),
-                source,
-            })?;
+            .map_err(|source| RetargetError::Kinematics { hand: hand.map.name.clone(), source })?;
         let n = coordinates.len() + 6;
         Ok(Self {
             tree: hand.tree.clone(),
@@ -137,12 +134,7 @@ impl FrameSolver {
         }
         root.rotation.renormalize();
         self.coordinates.expand(&self.x, &mut self.q);
-        Solution {
-            world_from_root: root,
-            joints: self.q.clone(),
-            cost: self.now.cost,
-            evaluations,
-        }
+        Solution { world_from_root: root, joints: self.q.clone(), cost: self.now.cost, evaluations }
     }
 
     /// Evaluates residuals and normal equations into `self.trial`, at `x_trial` or at `x`.
@@ -158,13 +150,7 @@ impl FrameSolver {
             x,
             palm: &self.palm,
         };
-        assemble(
-            &at,
-            targets,
-            &self.weights,
-            &mut self.scratch,
-            &mut self.trial,
-        );
+        assemble(&at, targets, &self.weights, &mut self.scratch, &mut self.trial);
     }
 
     /// Computes the damped step inside the limits. A coordinate at a limit with the cost falling
@@ -201,13 +187,7 @@ impl FrameSolver {
 
     /// Solves `(H + damping diag H) step = -gradient` by Cholesky, with some steps given.
     fn factor_and_solve(&mut self, n: usize, damping: f64) -> bool {
-        let Self {
-            factor,
-            step,
-            fixed,
-            now,
-            ..
-        } = self;
+        let Self { factor, step, fixed, now, .. } = self;
         for i in 0..n {
             step[i] = fixed[i].unwrap_or(-now.gradient[i]);
             for j in 0..i {
@@ -273,12 +253,7 @@ struct Normal {
 
 impl Normal {
     fn new(n: usize) -> Self {
-        Self {
-            n,
-            hessian: vec![0.0; n * n],
-            gradient: vec![0.0; n],
-            cost: 0.0,
-        }
+        Self { n, hessian: vec![0.0; n * n], gradient: vec![0.0; n], cost: 0.0 }
     }
 
     /// How much the quadratic model falls by a step.
@@ -307,11 +282,7 @@ impl Sink for Normal {
         // Iteratively reweighted least squares: inside the Huber radius plain squares, outside
         // the weight that gives the gradient of the linear branch.
         let weight = if norm <= huber { 1.0 } else { huber / norm };
-        self.cost += if norm <= huber {
-            0.5 * norm * norm
-        } else {
-            huber * (norm - 0.5 * huber)
-        };
+        self.cost += if norm <= huber { 0.5 * norm * norm } else { huber * (norm - 0.5 * huber) };
         for (i, (a, ca)) in columns.iter().enumerate() {
             let scaled = ca * weight;
             self.gradient[*a] += scaled.dot(residual);

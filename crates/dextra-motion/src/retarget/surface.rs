@@ -30,22 +30,11 @@ mod tests {
             let side = |bit: usize| if i >> bit & 1 == 1 { 1.0 } else { -1.0 };
             Point3::new(side(0), side(1), side(2))
         });
-        let quads = [
-            [0, 2, 3, 1],
-            [0, 1, 5, 4],
-            [1, 3, 7, 5],
-            [3, 2, 6, 7],
-            [2, 0, 4, 6],
-            [4, 5, 7, 6],
-        ];
+        let quads =
+            [[0, 2, 3, 1], [0, 1, 5, 4], [1, 3, 7, 5], [3, 2, 6, 7], [2, 0, 4, 6], [4, 5, 7, 6]];
         let quads = &quads[..if closed { 6 } else { 5 }];
-        let faces = quads
-            .iter()
-            .flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]);
-        let mesh = TriMesh {
-            vertices: vertices.collect(),
-            faces: faces.collect(),
-        };
+        let faces = quads.iter().flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]);
+        let mesh = TriMesh { vertices: vertices.collect(), faces: faces.collect() };
         Surface::new(&mesh).unwrap()
     }
 

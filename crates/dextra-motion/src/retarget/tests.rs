@@ -7,10 +7,7 @@ use proptest::prelude::*;
 
 /// The right Allegro hand's kinematics: palm, three fingers of four joints, thumb of four.
 pub(super) fn allegro(couplings: &[Coupling]) -> RetargetHand {
-    let mut tree = KinematicTree {
-        couplings: couplings.to_vec(),
-        ..Default::default()
-    };
+    let mut tree = KinematicTree { couplings: couplings.to_vec(), ..Default::default() };
     let mut body = |name: &str,
                     parent: Option<usize>,
                     pos: [f64; 3],
@@ -41,26 +38,12 @@ pub(super) fn allegro(couplings: &[Coupling]) -> RetargetHand {
     let palm = body("palm", None, [0.0; 3], ONE, None);
     let mut links = vec![(0, "palm".to_owned(), [0.0, 0.0, -0.095])];
     let bases = [
-        (
-            "ff",
-            [0.0, 0.0435, -0.001542],
-            [0.999048, -0.0436194, 0.0, 0.0],
-        ),
+        ("ff", [0.0, 0.0435, -0.001542], [0.999048, -0.0436194, 0.0, 0.0]),
         ("mf", [0.0, 0.0, 0.0007], ONE),
-        (
-            "rf",
-            [0.0, -0.0435, -0.001542],
-            [0.999048, 0.0436194, 0.0, 0.0],
-        ),
+        ("rf", [0.0, -0.0435, -0.001542], [0.999048, 0.0436194, 0.0, 0.0]),
     ];
     for (finger, (name, pos, quat)) in bases.into_iter().enumerate() {
-        let at = body(
-            &format!("{name}_base"),
-            Some(palm),
-            pos,
-            quat,
-            Some((Z, [-0.47, 0.47])),
-        );
+        let at = body(&format!("{name}_base"), Some(palm), pos, quat, Some((Z, [-0.47, 0.47])));
         let chain = [
             ("proximal", 0.0164, [-0.196, 1.61]),
             ("medial", 0.054, [-0.174, 1.709]),
@@ -85,27 +68,10 @@ pub(super) fn allegro(couplings: &[Coupling]) -> RetargetHand {
         quat,
         Some((axis, [0.263, 1.396])),
     );
-    let at = body(
-        "th_proximal",
-        Some(base),
-        [-0.027, 0.005, 0.0399],
-        ONE,
-        Some((Z, [-0.105, 1.163])),
-    );
-    let at = body(
-        "th_medial",
-        Some(at),
-        [0.0, 0.0, 0.0177],
-        ONE,
-        Some((Y, [-0.189, 1.644])),
-    );
-    body(
-        "th_distal",
-        Some(at),
-        [0.0, 0.0, 0.0514],
-        ONE,
-        Some((Y, [-0.162, 1.719])),
-    );
+    let at =
+        body("th_proximal", Some(base), [-0.027, 0.005, 0.0399], ONE, Some((Z, [-0.105, 1.163])));
+    let at = body("th_medial", Some(at), [0.0, 0.0, 0.0177], ONE, Some((Y, [-0.189, 1.644])));
+    body("th_distal", Some(at), [0.0, 0.0, 0.0514], ONE, Some((Y, [-0.162, 1.719])));
     for (k, name, z) in [
         (1, "th_proximal", 0.0),
         (2, "th_medial", 0.0),
@@ -127,22 +93,13 @@ pub(super) fn allegro(couplings: &[Coupling]) -> RetargetHand {
             .into_iter()
             .map(|(keypoint, body, p)| KeypointLink {
                 keypoint,
-                at: BodyPoint {
-                    body,
-                    point_in_body: p.into(),
-                },
+                at: BodyPoint { body, point_in_body: p.into() },
             })
             .collect(),
         contact_bodies: Vec::new(),
     };
-    RetargetHand::new(tree, map, |k| {
-        if keypoint::TIPS.contains(&k) {
-            0.012
-        } else {
-            0.01
-        }
-    })
-    .unwrap()
+    RetargetHand::new(tree, map, |k| if keypoint::TIPS.contains(&k) { 0.012 } else { 0.01 })
+        .unwrap()
 }
 
 /// What a camera would see if the robot were the human; the pinky it lacks stands beside the palm.
@@ -155,10 +112,7 @@ fn own_keypoints(hand: &RetargetHand, root: &Pose, q: &[f64]) -> Keypoints {
 }
 
 fn track(frames: Vec<Keypoints>) -> HandTrack {
-    HandTrack {
-        side: Side::Right,
-        keypoints_in_world: frames,
-    }
+    HandTrack { side: Side::Right, keypoints_in_world: frames }
 }
 
 fn between(hand: &RetargetHand, fraction: &[f64]) -> Vec<f64> {
@@ -192,13 +146,9 @@ fn moving(hand: &RetargetHand, frames: usize) -> Vec<(Pose, Vec<f64>)> {
     (0..frames)
         .map(|t| {
             let s = t as f64 / frames as f64;
-            let fraction: Vec<f64> = (0..16)
-                .map(|j| 0.45 + 0.2 * (6.0 * s + f64::from(j)).sin())
-                .collect();
-            let root = Pose::new(
-                Vector3::new(0.2 * s, 0.1 * s, 1.0),
-                Vector3::new(0.3, s, -0.5),
-            );
+            let fraction: Vec<f64> =
+                (0..16).map(|j| 0.45 + 0.2 * (6.0 * s + f64::from(j)).sin()).collect();
+            let root = Pose::new(Vector3::new(0.2 * s, 0.1 * s, 1.0), Vector3::new(0.3, s, -0.5));
             (root, between(hand, &fraction))
         })
         .collect()
@@ -271,20 +221,11 @@ proptest! {
 fn follows_its_own_motion_within_a_millimetre() {
     let hand = allegro(&[]);
     let truth = moving(&hand, 120);
-    let human = track(
-        truth
-            .iter()
-            .map(|(root, q)| own_keypoints(&hand, root, q))
-            .collect(),
-    );
+    let human = track(truth.iter().map(|(root, q)| own_keypoints(&hand, root, q)).collect());
     let motion = retarget(&human, 60.0, &[], &hand, &RetargetConfig::default()).unwrap();
     assert_eq!(motion.joint_names.len(), 16);
     for (t, (root, q)) in truth.iter().enumerate() {
-        let found = tips(
-            &hand,
-            &motion.world_from_root[t],
-            motion.joints[t].as_slice(),
-        );
+        let found = tips(&hand, &motion.world_from_root[t], motion.joints[t].as_slice());
         for (a, b) in found.iter().zip(tips(&hand, root, q)) {
             assert!((a - b).norm() < 1e-3, "frame {t}: {}", (a - b).norm());
         }
@@ -296,15 +237,11 @@ fn smoothness_weights_reduce_jitter() {
     let hand = allegro(&[]);
     let mut state = 9u64;
     let mut noise = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((state >> 33) as f64 / f64::from(1u32 << 31) - 0.5) * 0.01
     };
-    let mut frames: Vec<Keypoints> = moving(&hand, 100)
-        .iter()
-        .map(|(root, q)| own_keypoints(&hand, root, q))
-        .collect();
+    let mut frames: Vec<Keypoints> =
+        moving(&hand, 100).iter().map(|(root, q)| own_keypoints(&hand, root, q)).collect();
     for point in frames.iter_mut().flatten() {
         *point += Vector3::new(noise(), noise(), noise());
     }
@@ -313,17 +250,11 @@ fn smoothness_weights_reduce_jitter() {
         let mut config = RetargetConfig::default();
         config.regularisation.smooth_joint_m_per_rad = weight;
         let motion = retarget(&human, 60.0, &[], &hand, &config).unwrap();
-        let bend = motion
-            .joints
-            .windows(3)
-            .map(|w| (&w[2] - &w[1] * 2.0 + &w[0]).norm_squared());
+        let bend = motion.joints.windows(3).map(|w| (&w[2] - &w[1] * 2.0 + &w[0]).norm_squared());
         bend.sum::<f64>().sqrt()
     };
     let (none, default, strong) = (jitter(0.0), jitter(0.01), jitter(0.05));
-    assert!(
-        default < 0.98 * none && strong < 0.5 * none,
-        "{none} {default} {strong}"
-    );
+    assert!(default < 0.98 * none && strong < 0.5 * none, "{none} {default} {strong}");
 }
 
 /// A hand that lifts a ball, with its tips about a centimetre away from the ball's surface: the
@@ -332,38 +263,26 @@ fn lifting(hand: &RetargetHand) -> (HandTrack, Vec<Pose>, f64) {
     let radius = 0.04;
     let center = Point3::new(0.075, 0.0, 0.04);
     let finger = [0.5, 0.5, 0.4, 0.4];
-    let mut q = between(
-        hand,
-        &[finger, finger, finger, [0.9, 0.5, 0.3, 0.5]].concat(),
-    );
+    let mut q = between(hand, &[finger, finger, finger, [0.9, 0.5, 0.3, 0.5]].concat());
     let weights = RetargetConfig::default().regularisation;
     let mut solver = FrameSolver::new(hand, weights).unwrap();
     for _ in 0..20 {
         let at = tips(hand, &Pose::identity(), &q);
         let is_tip = |p: &&HandPoint| keypoint::TIPS.contains(&p.keypoint);
-        let points = hand
-            .points
-            .iter()
-            .filter(is_tip)
-            .zip(at)
-            .map(|(p, at)| PointTarget {
-                body: p.body,
-                point_in_body: p.point_in_body,
-                target_in_world: center + (at - center).normalize() * (radius + 0.01),
-                weight: 1.0,
-                huber: f64::INFINITY,
-            });
-        let targets = FrameTargets {
-            points: points.collect(),
-            fixed_wrist: true,
-            ..Default::default()
-        };
+        let points = hand.points.iter().filter(is_tip).zip(at).map(|(p, at)| PointTarget {
+            body: p.body,
+            point_in_body: p.point_in_body,
+            target_in_world: center + (at - center).normalize() * (radius + 0.01),
+            weight: 1.0,
+            huber: f64::INFINITY,
+        });
+        let targets =
+            FrameTargets { points: points.collect(), fixed_wrist: true, ..Default::default() };
         q = solver.solve(&targets, (&Pose::identity(), &q), 20).joints;
     }
     let lift = |t: usize| (0.01 * (t as f64 - 20.0)).clamp(0.0, 0.2);
-    let poses = (0..60)
-        .map(|t| Pose::translation(center.x, center.y, center.z + lift(t)))
-        .collect();
+    let poses =
+        (0..60).map(|t| Pose::translation(center.x, center.y, center.z + lift(t))).collect();
     let frames = (0..60).map(|t| own_keypoints(hand, &Pose::translation(0.0, 0.0, lift(t)), &q));
     (track(frames.collect()), poses, radius)
 }
@@ -373,23 +292,13 @@ fn touching_tips_end_pressed_into_the_surface_by_the_squeeze() {
     let hand = allegro(&[]);
     let (human, poses, radius) = lifting(&hand);
     let ball = Ball(radius);
-    let objects = [ObjectInput {
-        surface: &ball,
-        world_from_object: &poses,
-    }];
+    let objects = [ObjectInput { surface: &ball, world_from_object: &poses }];
     let config = RetargetConfig::default();
     let plan = ContactPlan::new(&human, 60.0, &objects, &config.contact);
-    let touching: Vec<usize> = (0..5)
-        .filter(|&f| plan.tips[40][f].is_some_and(|c| c.blend == 1.0))
-        .collect();
-    assert!(
-        touching.len() >= 3,
-        "the fixture should touch: {touching:?}"
-    );
-    assert!(
-        plan.tips[0].iter().all(Option::is_none),
-        "nothing is touched long before the lift"
-    );
+    let touching: Vec<usize> =
+        (0..5).filter(|&f| plan.tips[40][f].is_some_and(|c| c.blend == 1.0)).collect();
+    assert!(touching.len() >= 3, "the fixture should touch: {touching:?}");
+    assert!(plan.tips[0].iter().all(Option::is_none), "nothing is touched long before the lift");
 
     let motion = retarget(&human, 60.0, &objects, &hand, &config).unwrap();
     let free = retarget(&human, 60.0, &[], &hand, &config).unwrap();
@@ -398,8 +307,7 @@ fn touching_tips_end_pressed_into_the_surface_by_the_squeeze() {
         let gap = |motion: &HandMotion| {
             let pose = motion.world_from_root[40]
                 * hand.tree.forward(motion.joints[40].as_slice())[point.body];
-            ball.closest(&poses[40].inverse_transform_point(&(pose * point.point_in_body)))
-                .2
+            ball.closest(&poses[40].inverse_transform_point(&(pose * point.point_in_body))).2
                 - point.radius
         };
         assert!(
@@ -420,10 +328,7 @@ fn points_that_do_not_touch_are_kept_out_of_objects() {
     // A still ball, 1 cm into which the human's (thinner) fingers sweep.
     let truth = moving(&hand, 60);
     let ball = Ball(0.04);
-    let path: Vec<Point3<f64>> = truth
-        .iter()
-        .map(|(root, q)| tips(&hand, root, q)[1])
-        .collect();
+    let path: Vec<Point3<f64>> = truth.iter().map(|(root, q)| tips(&hand, root, q)[1]).collect();
     let poses = vec![
         Pose::from_parts(
             (path[30].coords + Vector3::new(0.0, 0.0, 0.035)).into(),
@@ -431,29 +336,14 @@ fn points_that_do_not_touch_are_kept_out_of_objects() {
         );
         60
     ];
-    let human = track(
-        truth
-            .iter()
-            .map(|(root, q)| own_keypoints(&hand, root, q))
-            .collect(),
-    );
-    let objects = [ObjectInput {
-        surface: &ball,
-        world_from_object: &poses,
-    }];
+    let human = track(truth.iter().map(|(root, q)| own_keypoints(&hand, root, q)).collect());
+    let objects = [ObjectInput { surface: &ball, world_from_object: &poses }];
     let deepest = |clearance_weight: f64| {
-        let config = RetargetConfig {
-            clearance_weight,
-            ..Default::default()
-        };
+        let config = RetargetConfig { clearance_weight, ..Default::default() };
         let motion = retarget(&human, 60.0, &objects, &hand, &config).unwrap();
         let mut deepest = 0.0f64;
         for (root, q) in motion.world_from_root.iter().zip(&motion.joints) {
-            for (p, at) in hand
-                .points
-                .iter()
-                .zip(hand.point_positions(root, q.as_slice()))
-            {
+            for (p, at) in hand.points.iter().zip(hand.point_positions(root, q.as_slice())) {
                 deepest =
                     deepest.max(p.radius - ball.closest(&poses[0].inverse_transform_point(&at)).2);
             }
@@ -470,22 +360,13 @@ fn bad_clips_give_errors_that_name_the_frame() {
     let hand = allegro(&[]);
     let good = own_keypoints(&hand, &Pose::identity(), &hand.middle());
     let run = |frames: Vec<Keypoints>, fps: f64, objects: &[ObjectInput<'_>]| {
-        retarget(
-            &track(frames),
-            fps,
-            objects,
-            &hand,
-            &RetargetConfig::default(),
-        )
-        .unwrap_err()
-        .to_string()
+        retarget(&track(frames), fps, objects, &hand, &RetargetConfig::default())
+            .unwrap_err()
+            .to_string()
     };
     let mut nan = good;
     nan[7].y = f64::NAN;
-    assert_eq!(
-        run(vec![good, good, nan], 60.0, &[]),
-        "frame 2: keypoint 7 is not finite"
-    );
+    assert_eq!(run(vec![good, good, nan], 60.0, &[]), "frame 2: keypoint 7 is not finite");
     let mut line = good;
     for k in [0, 5, 9, 17] {
         line[k] = Point3::new(k as f64, 0.0, 0.0);
@@ -495,39 +376,18 @@ fn bad_clips_give_errors_that_name_the_frame() {
     assert!(run(vec![good], 0.0, &[]).contains("fps is 0"));
     let ball = Ball(0.1);
     let mut poses = vec![Pose::identity(); 2];
-    let objects = [ObjectInput {
-        surface: &ball,
-        world_from_object: &poses,
-    }];
+    let objects = [ObjectInput { surface: &ball, world_from_object: &poses }];
     assert!(run(vec![good], 60.0, &objects).contains("2 poses"));
     poses[1].translation.x = f64::INFINITY;
-    let objects = [ObjectInput {
-        surface: &ball,
-        world_from_object: &poses,
-    }];
+    let objects = [ObjectInput { surface: &ball, world_from_object: &poses }];
     assert!(run(vec![good; 2], 60.0, &objects).starts_with("frame 1: the pose of object 0"));
-    let left = HandTrack {
-        side: Side::Left,
-        keypoints_in_world: vec![good],
-    };
-    let error = retarget(&left, 60.0, &[], &hand, &RetargetConfig::default())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("right hand") && error.contains("left hand"),
-        "{error}"
-    );
-    let config = RetargetConfig {
-        rest_joints_rad: Some(vec![0.0; 3]),
-        ..Default::default()
-    };
-    let error = retarget(&track(vec![good]), 60.0, &[], &hand, &config)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("3 angles") && error.contains("16 joints"),
-        "{error}"
-    );
+    let left = HandTrack { side: Side::Left, keypoints_in_world: vec![good] };
+    let error =
+        retarget(&left, 60.0, &[], &hand, &RetargetConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("right hand") && error.contains("left hand"), "{error}");
+    let config = RetargetConfig { rest_joints_rad: Some(vec![0.0; 3]), ..Default::default() };
+    let error = retarget(&track(vec![good]), 60.0, &[], &hand, &config).unwrap_err().to_string();
+    assert!(error.contains("3 angles") && error.contains("16 joints"), "{error}");
 }
 
 #[test]
@@ -536,15 +396,10 @@ fn bad_maps_are_refused_by_name() {
     let build = |change: fn(&mut HandMap)| {
         let mut map = good.map.clone();
         change(&mut map);
-        RetargetHand::new(good.tree.clone(), map, |_| 0.01)
-            .unwrap_err()
-            .to_string()
+        RetargetHand::new(good.tree.clone(), map, |_| 0.01).unwrap_err().to_string()
     };
     let error = build(|m| m.keypoints[2].at.body = "elbow".to_owned());
-    assert!(
-        error.contains("\"elbow\"") && error.contains("ff_medial"),
-        "{error}"
-    );
+    assert!(error.contains("\"elbow\"") && error.contains("ff_medial"), "{error}");
     assert!(build(|m| m.keypoints[1].keypoint = 0).contains("keypoint 0"));
     assert!(build(|m| m.keypoints[1].keypoint = 21).contains("keypoint 21"));
     assert!(build(|m| m.keypoints.retain(|k| k.keypoint % 4 != 0)).contains("no fingertip"));

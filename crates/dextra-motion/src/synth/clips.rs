@@ -47,17 +47,10 @@ pub fn script(clip: SynthClip) -> Script {
 
 /// Side grasp of a bottle (r 3 cm, h 17 cm), pour to the left, put down 12 cm further left.
 fn bottle() -> Script {
-    let solid = Solid::Cylinder {
-        radius: 0.03,
-        half_height: 0.085,
-    };
+    let solid = Solid::Cylinder { radius: 0.03, half_height: 0.085 };
     let side = |finger, degrees: f64, z| {
         let normal = direction(degrees);
-        contact(
-            finger,
-            Point3::from(normal * 0.03 + Vector3::new(0.0, 0.0, z)),
-            normal,
-        )
+        contact(finger, Point3::from(normal * 0.03 + Vector3::new(0.0, 0.0, z)), normal)
     };
     Script {
         task: GraspTask {
@@ -68,11 +61,7 @@ fn bottle() -> Script {
                 side(PINKY, 106.0, -0.030),
                 side(THUMB, 262.0, 0.022),
             ],
-            object_from_wrist: wrist(
-                [0.07, -0.085, -0.004],
-                [-0.10, 1.0, 0.05],
-                [-1.0, -0.1, 0.0],
-            ),
+            object_from_wrist: wrist([0.07, -0.085, -0.004], [-0.10, 1.0, 0.05], [-1.0, -0.1, 0.0]),
             solid: solid.clone(),
         },
         mass: 0.2,
@@ -83,10 +72,7 @@ fn bottle() -> Script {
                 Ramp::new(2.1, 3.1, Vector3::new(-0.12, 0.0, 0.0)),
                 Ramp::new(3.75, 4.55, Vector3::new(0.0, 0.0, -0.14)),
             ],
-            turns: vec![
-                turn(2.3, 3.05, Vector3::y(), -55.0),
-                turn(3.2, 3.95, Vector3::y(), 55.0),
-            ],
+            turns: vec![turn(2.3, 3.05, Vector3::y(), -55.0), turn(3.2, 3.95, Vector3::y(), 55.0)],
         },
         approach: Vector3::new(0.22, -0.05, 0.10),
         retreat: Vector3::new(0.18, -0.04, 0.06),
@@ -96,9 +82,7 @@ fn bottle() -> Script {
 
 /// Top pinch of a 6 cm cube; lift, turn by 70 deg, carry 13 cm, put down.
 fn cube() -> Script {
-    let solid = Solid::Cuboid {
-        half: Vector3::repeat(0.03),
-    };
+    let solid = Solid::Cuboid { half: Vector3::repeat(0.03) };
     let far = |finger, x, z| contact(finger, Point3::new(x, 0.03, z), Vector3::y());
     Script {
         task: GraspTask {
@@ -129,18 +113,12 @@ fn cube() -> Script {
 
 /// A stick lying across (2.4 x 12 x 2.4 cm) is picked up, carried and put down.
 fn stick() -> Script {
-    let solid = Solid::Cuboid {
-        half: Vector3::new(0.012, 0.06, 0.012),
-    };
+    let solid = Solid::Cuboid { half: Vector3::new(0.012, 0.06, 0.012) };
     let far = |finger, y, z| contact(finger, Point3::new(0.012, y, z), Vector3::x());
     // The stick's +x is the person's forward direction, its +y the person's left.
     let object_from_person =
         UnitQuaternion::from_axis_angle(&Vector3::z_axis(), -90f64.to_radians());
-    let guess = wrist(
-        [0.0, -0.075, 0.095],
-        [0.0, 0.85, -0.50],
-        [0.0, -0.50, -0.85],
-    );
+    let guess = wrist([0.0, -0.075, 0.095], [0.0, 0.85, -0.50], [0.0, -0.50, -0.85]);
     let rest = upright(&solid, 90.0);
     Script {
         task: GraspTask {
@@ -202,11 +180,7 @@ fn mug() -> Script {
                 inside(RING, -0.0145),
                 contact(THUMB, Point3::new(bar, 0.0, 0.018) + outer * 0.005, outer),
             ],
-            object_from_wrist: wrist(
-                [0.115, -0.090, 0.005],
-                [-0.05, 1.0, 0.0],
-                [-1.0, -0.05, 0.0],
-            ),
+            object_from_wrist: wrist([0.115, -0.090, 0.005], [-0.05, 1.0, 0.0], [-1.0, -0.05, 0.0]),
             solid: Solid::Mug(mug.clone()),
         },
         mass: 0.25,
@@ -217,10 +191,7 @@ fn mug() -> Script {
                 Ramp::new(2.2, 3.1, Vector3::new(-0.04, -0.07, 0.0)),
                 Ramp::new(3.5, 4.3, Vector3::new(0.0, 0.0, -0.12)),
             ],
-            turns: vec![
-                turn(2.4, 3.1, Vector3::y(), -18.0),
-                turn(3.2, 3.9, Vector3::y(), 18.0),
-            ],
+            turns: vec![turn(2.4, 3.1, Vector3::y(), -18.0), turn(3.2, 3.9, Vector3::y(), 18.0)],
         },
         approach: Vector3::new(0.20, -0.13, 0.07),
         retreat: Vector3::new(0.15, -0.09, 0.04),
@@ -230,9 +201,7 @@ fn mug() -> Script {
 
 /// A carton (30 x 20 x 20 cm) is lifted between two flat hands and put down further away.
 fn carton() -> Script {
-    let solid = Solid::Cuboid {
-        half: Vector3::new(0.15, 0.10, 0.10),
-    };
+    let solid = Solid::Cuboid { half: Vector3::new(0.15, 0.10, 0.10) };
     let side = |finger, y, z| contact(finger, Point3::new(0.15, y, z), Vector3::x());
     Script {
         task: GraspTask {
@@ -243,11 +212,7 @@ fn carton() -> Script {
                 side(PINKY, 0.040, -0.048),
                 side(THUMB, -0.005, 0.060),
             ],
-            object_from_wrist: wrist(
-                [0.185, -0.110, 0.0],
-                [-0.12, 1.0, -0.05],
-                [-1.0, -0.12, 0.0],
-            ),
+            object_from_wrist: wrist([0.185, -0.110, 0.0], [-0.12, 1.0, -0.05], [-1.0, -0.12, 0.0]),
             solid: solid.clone(),
         },
         mass: 0.4,
@@ -267,12 +232,7 @@ fn carton() -> Script {
 }
 
 fn contact(finger: usize, point: Point3<f64>, normal: Vector3<f64>) -> Contact {
-    Contact {
-        finger,
-        point,
-        normal,
-        opening: normal * OPENING,
-    }
+    Contact { finger, point, normal, opening: normal * OPENING }
 }
 
 /// Unit vector in the table plane, `degrees` from +x towards +y.
@@ -282,11 +242,7 @@ fn direction(degrees: f64) -> Vector3<f64> {
 }
 
 fn turn(start: f64, end: f64, axis: Vector3<f64>, degrees: f64) -> Turn {
-    Turn {
-        start,
-        end,
-        rotation: axis * degrees.to_radians(),
-    }
+    Turn { start, end, rotation: axis * degrees.to_radians() }
 }
 
 fn upright(solid: &Solid, yaw_deg: f64) -> Pose {
@@ -300,8 +256,5 @@ fn wrist(position: [f64; 3], fingers: [f64; 3], palm: [f64; 3]) -> Pose {
     let palm = Vector3::from(palm);
     let z = (palm - x * palm.dot(&x)).normalize();
     let axes = Rotation3::from_matrix_unchecked(Matrix3::from_columns(&[x, z.cross(&x), z]));
-    Pose::from_parts(
-        Vector3::from(position).into(),
-        UnitQuaternion::from_rotation_matrix(&axes),
-    )
+    Pose::from_parts(Vector3::from(position).into(), UnitQuaternion::from_rotation_matrix(&axes))
 }

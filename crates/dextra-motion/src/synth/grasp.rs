@@ -71,53 +71,27 @@ pub fn relaxed_posture(tree: &KinematicTree) -> Vec<f64> {
 pub fn find(task: &GraspTask) -> Grasp {
     let tree = human::skeleton();
     let posture = grasp_posture(&tree);
-    let start = State {
-        object_from_wrist: task.object_from_wrist,
-        q: posture.clone(),
-    };
+    let start = State { object_from_wrist: task.object_from_wrist, q: posture.clone() };
     let capsules = human::capsules();
-    let reaching = Search {
-        task,
-        tree: &tree,
-        capsules,
-        posture,
-        goal: Goal::Touch,
-        barrier: 0.0,
-    };
+    let reaching = Search { task, tree: &tree, capsules, posture, goal: Goal::Touch, barrier: 0.0 };
     // Through the object first: a finger that starts on the wrong side would stay there.
     let reached = reaching.solve(start);
-    let closing = Search {
-        barrier: BARRIER,
-        ..reaching
-    };
+    let closing = Search { barrier: BARRIER, ..reaching };
     let closed = closing.solve(reached);
     let centers = closing.tip_centers(&closed);
     let goals = (0..human::FINGERS.len())
         .filter_map(|finger| Some((finger, centers[finger] + opening_of(task, finger)?)))
         .collect();
-    let opening = Search {
-        posture: closed.q.clone(),
-        goal: Goal::Clear(goals),
-        ..closing
-    };
+    let opening = Search { posture: closed.q.clone(), goal: Goal::Clear(goals), ..closing };
     let open = opening.solve(closed.clone());
-    Grasp {
-        object_from_wrist: closed.object_from_wrist,
-        closed: closed.q,
-        open: open.q,
-    }
+    Grasp { object_from_wrist: closed.object_from_wrist, closed: closed.q, open: open.q }
 }
 
 /// How far `finger` opens: as its contact says, or, when it touches nothing, like the nearest finger
 /// before it (an idle thumb stays).
 fn opening_of(task: &GraspTask, finger: usize) -> Option<Vector3<f64>> {
     let first = if finger == 0 { 0 } else { 1 };
-    let of = |finger| {
-        task.contacts
-            .iter()
-            .find(|c| c.finger == finger)
-            .map(|c| c.opening)
-    };
+    let of = |finger| task.contacts.iter().find(|c| c.finger == finger).map(|c| c.opening);
     (first..=finger).rev().find_map(of)
 }
 
@@ -274,11 +248,7 @@ impl Search<'_> {
     fn push_posture(&self, state: &State, out: &mut Vec<f64>) {
         for (i, joint) in self.tree.joints.iter().enumerate() {
             let sideways = joint.name.ends_with("abduct") || joint.name.ends_with("twist");
-            let weight = if sideways || joint.name.starts_with("thumb") {
-                0.006
-            } else {
-                0.003
-            };
+            let weight = if sideways || joint.name.starts_with("thumb") { 0.006 } else { 0.003 };
             out.push(weight * (state.q[i] - self.posture[i]));
             if joint.name.ends_with("dip_flex") {
                 // The two last joints of a finger bend together, about 2 to 3.
@@ -319,14 +289,7 @@ impl Search<'_> {
         let placed: Vec<_> = self
             .capsules
             .iter()
-            .map(|c| {
-                (
-                    c.body,
-                    bodies[c.body] * c.start,
-                    bodies[c.body] * c.end,
-                    c.radius,
-                )
-            })
+            .map(|c| (c.body, bodies[c.body] * c.start, bodies[c.body] * c.end, c.radius))
             .collect();
         for (i, (body, start, end, radius)) in placed.iter().enumerate() {
             for (other, a, b, other_radius) in &placed[..i] {

@@ -58,10 +58,7 @@ pub fn stream(seed: u64, part: u64) -> Pcg64Mcg {
 
 /// A direction drawn uniformly from the sphere, times `length`.
 pub fn constant(random: &mut Pcg64Mcg, length: f64) -> Vector3<f64> {
-    gaussian(random)
-        .try_normalize(1e-12)
-        .unwrap_or_else(Vector3::x)
-        * length
+    gaussian(random).try_normalize(1e-12).unwrap_or_else(Vector3::x) * length
 }
 
 /// A stationary Ornstein-Uhlenbeck process of 3D root mean square `rms` and time constant
@@ -131,11 +128,7 @@ mod tests {
         let rough = wander(&mut stream(1, 0), long, 60.0, 0.005, 0.2);
         let smooth = smooth_wander(&mut stream(1, 1), long, 60.0, 0.005, 0.2);
         assert!((rms(&rough) / 0.005 - 1.0).abs() < 0.05, "{}", rms(&rough));
-        assert!(
-            (rms(&smooth) / 0.005 - 1.0).abs() < 0.05,
-            "{}",
-            rms(&smooth)
-        );
+        assert!((rms(&smooth) / 0.005 - 1.0).abs() < 0.05, "{}", rms(&smooth));
     }
 
     #[test]

@@ -82,17 +82,9 @@ impl Mug {
         let mut upper = vec![Point3::new(self.radius - self.wall / 2.0, 0.0, top)];
         for step in 0..=6 {
             let (sin, cos) = (std::f64::consts::FRAC_PI_2 * step as f64 / 6.0).sin_cos();
-            upper.push(Point3::new(
-                bend_x + self.bend * sin,
-                0.0,
-                bend_z + self.bend * cos,
-            ));
+            upper.push(Point3::new(bend_x + self.bend * sin, 0.0, bend_z + self.bend * cos));
         }
-        let lower: Vec<_> = upper
-            .iter()
-            .rev()
-            .map(|p| Point3::new(p.x, 0.0, -p.z))
-            .collect();
+        let lower: Vec<_> = upper.iter().rev().map(|p| Point3::new(p.x, 0.0, -p.z)).collect();
         upper.extend(lower);
         upper
     }
@@ -106,10 +98,9 @@ impl Solid {
                 let q = p.coords.abs() - half;
                 q.sup(&Vector3::zeros()).norm() + q.max().min(0.0)
             }
-            Solid::Cylinder {
-                radius,
-                half_height,
-            } => rectangle_distance(p, 0.0, *radius, -half_height, *half_height),
+            Solid::Cylinder { radius, half_height } => {
+                rectangle_distance(p, 0.0, *radius, -half_height, *half_height)
+            }
             Solid::Mug(mug) => {
                 let (r, h) = (mug.radius, mug.half_height);
                 let wall = rectangle_distance(p, r - mug.wall, r, -h, h);
@@ -126,11 +117,7 @@ impl Solid {
         let slope = |axis: Vector3<f64>| {
             self.distance(&(p + axis * step)) - self.distance(&(p - axis * step))
         };
-        let gradient = Vector3::new(
-            slope(Vector3::x()),
-            slope(Vector3::y()),
-            slope(Vector3::z()),
-        );
+        let gradient = Vector3::new(slope(Vector3::x()), slope(Vector3::y()), slope(Vector3::z()));
         gradient.try_normalize(1e-12).unwrap_or_else(Vector3::z)
     }
 
@@ -148,10 +135,9 @@ impl Solid {
     pub fn mesh(&self) -> TriMesh {
         match self {
             Solid::Cuboid { half } => cuboid(half),
-            Solid::Cylinder {
-                radius,
-                half_height: h,
-            } => revolve(&[[0.0, -h], [*radius, -h], [*radius, *h], [0.0, *h]]),
+            Solid::Cylinder { radius, half_height: h } => {
+                revolve(&[[0.0, -h], [*radius, -h], [*radius, *h], [0.0, *h]])
+            }
             Solid::Mug(mug) => {
                 let (r, h, w) = (mug.radius, mug.half_height, mug.wall);
                 let mut mesh = revolve(&[
@@ -165,8 +151,7 @@ impl Solid {
                 let handle = tube(&mug.handle_line(), mug.tube);
                 let first = mesh.vertices.len() as u32;
                 mesh.vertices.extend(handle.vertices);
-                mesh.faces
-                    .extend(handle.faces.iter().map(|face| face.map(|i| i + first)));
+                mesh.faces.extend(handle.faces.iter().map(|face| face.map(|i| i + first)));
                 mesh
             }
         }
@@ -177,11 +162,7 @@ impl Solid {
 /// a full disc.
 fn rectangle_distance(p: &Point3<f64>, r0: f64, r1: f64, z0: f64, z1: f64) -> f64 {
     let r = p.x.hypot(p.y);
-    let radial = if r0 > 0.0 {
-        (r0 - r).max(r - r1)
-    } else {
-        r - r1
-    };
+    let radial = if r0 > 0.0 { (r0 - r).max(r - r1) } else { r - r1 };
     let q = Vector2::new(radial, (z0 - p.z).max(p.z - z1));
     q.sup(&Vector2::zeros()).norm() + q.max().min(0.0)
 }
@@ -201,18 +182,9 @@ fn cuboid(half: &Vector3<f64>) -> TriMesh {
         })
         .collect();
     // Each quad is listed anticlockwise as seen from outside.
-    let quads: [[u32; 4]; 6] = [
-        [0, 4, 6, 2],
-        [1, 3, 7, 5],
-        [0, 1, 5, 4],
-        [2, 6, 7, 3],
-        [0, 2, 3, 1],
-        [4, 5, 7, 6],
-    ];
-    let faces = quads
-        .iter()
-        .flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]])
-        .collect();
+    let quads: [[u32; 4]; 6] =
+        [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]];
+    let faces = quads.iter().flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]).collect();
     TriMesh { vertices, faces }
 }
 
@@ -233,13 +205,7 @@ fn revolve(profile: &[[f64; 2]]) -> TriMesh {
             mesh.vertices.push(Point3::new(r * cos, r * sin, z));
         }
     }
-    close_tube(
-        &mut mesh,
-        rings.len() as u32,
-        SEGMENTS,
-        fine[0][1],
-        fine[fine.len() - 1][1],
-    );
+    close_tube(&mut mesh, rings.len() as u32, SEGMENTS, fine[0][1], fine[fine.len() - 1][1]);
     mesh
 }
 
@@ -264,15 +230,7 @@ fn tube(line: &[Point3<f64>], radius: f64) -> TriMesh {
 }
 
 fn close_tube(mesh: &mut TriMesh, rings: u32, segments: u32, z_first: f64, z_last: f64) {
-    stitch(
-        mesh,
-        rings,
-        segments,
-        [
-            Point3::new(0.0, 0.0, z_first),
-            Point3::new(0.0, 0.0, z_last),
-        ],
-    );
+    stitch(mesh, rings, segments, [Point3::new(0.0, 0.0, z_first), Point3::new(0.0, 0.0, z_last)]);
 }
 
 /// Joins consecutive rings of `segments` vertices by quads and closes both ends with fans about
@@ -290,8 +248,7 @@ fn stitch(mesh: &mut TriMesh, rings: u32, segments: u32, centers: [Point3<f64>; 
     mesh.vertices.extend(centers);
     for j in 0..segments {
         mesh.faces.push([first, at(0, j + 1), at(0, j)]);
-        mesh.faces
-            .push([first + 1, at(rings - 1, j), at(rings - 1, j + 1)]);
+        mesh.faces.push([first + 1, at(rings - 1, j), at(rings - 1, j + 1)]);
     }
 }
 
@@ -314,13 +271,8 @@ mod tests {
 
     fn solids() -> [Solid; 3] {
         [
-            Solid::Cuboid {
-                half: Vector3::new(0.01, 0.02, 0.03),
-            },
-            Solid::Cylinder {
-                radius: 0.03,
-                half_height: 0.085,
-            },
+            Solid::Cuboid { half: Vector3::new(0.01, 0.02, 0.03) },
+            Solid::Cylinder { radius: 0.03, half_height: 0.085 },
             Solid::Mug(mug()),
         ]
     }
@@ -344,11 +296,7 @@ mod tests {
                     *edges.entry(edge).or_default() += 1;
                 }
             }
-            assert!(
-                edges
-                    .iter()
-                    .all(|(&(a, b), &n)| n == 1 && edges.get(&(b, a)) == Some(&1))
-            );
+            assert!(edges.iter().all(|(&(a, b), &n)| n == 1 && edges.get(&(b, a)) == Some(&1)));
         }
     }
 
@@ -358,11 +306,8 @@ mod tests {
         let cup = pi * (0.04f64.powi(2) * 0.09 - 0.036f64.powi(2) * 0.086);
         // Centre line: two straights, two quarter bends, one bar.
         let line = 2.0 * (0.063 - 0.038) + pi * 0.012 + 2.0 * 0.021;
-        let expected = [
-            0.02 * 0.04 * 0.06,
-            pi * 0.03f64.powi(2) * 0.17,
-            cup + pi * 0.005f64.powi(2) * line,
-        ];
+        let expected =
+            [0.02 * 0.04 * 0.06, pi * 0.03f64.powi(2) * 0.17, cup + pi * 0.005f64.powi(2) * line];
         for (solid, expected) in solids().iter().zip(expected) {
             let found = volume(&solid.mesh());
             assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");

@@ -17,11 +17,7 @@ pub struct Ramp {
 impl Ramp {
     /// Moves by `displacement` (world frame, metres) between `start` and `end` (seconds).
     pub fn new(start: f64, end: f64, displacement: Vector3<f64>) -> Self {
-        Ramp {
-            start,
-            end,
-            displacement,
-        }
+        Ramp { start, end, displacement }
     }
 }
 
@@ -64,20 +60,9 @@ impl ObjectPath {
 
     /// When the object starts and stops moving, seconds.
     pub fn moving(&self) -> (f64, f64) {
-        let starts = self
-            .moves
-            .iter()
-            .map(|m| m.start)
-            .chain(self.turns.iter().map(|t| t.start));
-        let ends = self
-            .moves
-            .iter()
-            .map(|m| m.end)
-            .chain(self.turns.iter().map(|t| t.end));
-        (
-            starts.fold(f64::INFINITY, f64::min),
-            ends.fold(0.0, f64::max),
-        )
+        let starts = self.moves.iter().map(|m| m.start).chain(self.turns.iter().map(|t| t.start));
+        let ends = self.moves.iter().map(|m| m.end).chain(self.turns.iter().map(|t| t.end));
+        (starts.fold(f64::INFINITY, f64::min), ends.fold(0.0, f64::max))
     }
 }
 

@@ -18,12 +18,7 @@ fn clean() -> &'static [Clean] {
             .map(|clip| {
                 let script = clips::script(clip);
                 let grasp = grasp::find(&script.task);
-                Clean {
-                    clip,
-                    script,
-                    grasp,
-                    demo: synth(clip, 0, &NoiseConfig::none()),
-                }
+                Clean { clip, script, grasp, demo: synth(clip, 0, &NoiseConfig::none()) }
             })
             .collect()
     })
@@ -53,10 +48,7 @@ fn names_round_trip_and_a_wrong_one_lists_the_valid() {
         assert_eq!(SynthClip::from_name(clip.name()), Ok(clip));
     }
     let message = SynthClip::from_name("vase").unwrap_err().to_string();
-    assert!(
-        message.contains("bottle, cube, stick, mug, box"),
-        "{message}"
-    );
+    assert!(message.contains("bottle, cube, stick, mug, box"), "{message}");
 }
 
 #[test]
@@ -67,12 +59,7 @@ fn geometry_shows_the_stated_side() {
         for hand in &demo.hands {
             let sign = if hand.side == Side::Right { 1.0 } else { -1.0 };
             let evidence = sign * chirality(&hand.keypoints_in_world);
-            assert!(
-                evidence > 0.01,
-                "{} {:?}: {evidence}",
-                clip.name(),
-                hand.side
-            );
+            assert!(evidence > 0.01, "{} {:?}: {evidence}", clip.name(), hand.side);
         }
     }
 }
@@ -116,14 +103,8 @@ fn the_hand_enters_neither_object_nor_table() {
         for frame in 0..case.demo.frames() {
             let (object, table) = penetration(case, frame as f64 / FPS);
             let name = case.clip.name();
-            assert!(
-                object < 0.004,
-                "{name} frame {frame}: {object} m inside the object"
-            );
-            assert!(
-                table < 0.002,
-                "{name} frame {frame}: {table} m inside the table"
-            );
+            assert!(object < 0.004, "{name} frame {frame}: {object} m inside the object");
+            assert!(table < 0.002, "{name} frame {frame}: {table} m inside the table");
         }
     }
 }
@@ -144,11 +125,7 @@ fn fingers_do_not_pass_through_each_other_while_holding() {
                     .map(|t| segment_distance(&(a0 + (a1 - a0) * *t), &b0, &b1))
                     .fold(f64::INFINITY, f64::min);
                 let limit = human::PHALANX_RADIUS[a][2] + human::PHALANX_RADIUS[b][2] - 0.004;
-                assert!(
-                    apart > limit,
-                    "{} fingers {a} {b}: {apart}",
-                    case.clip.name()
-                );
+                assert!(apart > limit, "{} fingers {a} {b}: {apart}", case.clip.name());
             }
         }
     }
@@ -213,14 +190,8 @@ fn the_object_moves_like_one_in_a_human_hand() {
         };
         assert!(resting((from * FPS) as usize, 0) < 1e-12);
         assert!(resting((until * FPS).ceil() as usize, last) < 1e-12);
-        let highest = (0..=last)
-            .map(|i| position(i).z - position(0).z)
-            .fold(0.0, f64::max);
-        assert!(
-            (0.095..0.145).contains(&highest),
-            "{}: lifted {highest}",
-            case.clip.name()
-        );
+        let highest = (0..=last).map(|i| position(i).z - position(0).z).fold(0.0, f64::max);
+        assert!((0.095..0.145).contains(&highest), "{}: lifted {highest}", case.clip.name());
         assert!((4.0..6.0).contains(&(last as f64 / FPS)));
     }
 }
@@ -239,40 +210,23 @@ fn default_noise_is_about_a_centimetre_on_keypoints_and_two_millimetres_on_the_o
                     .map(|(a, b)| nalgebra::distance_squared(a, b))
                     .collect();
                 let rms = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
-                assert!(
-                    (0.007..0.013).contains(&rms),
-                    "{} {seed}: {rms}",
-                    case.clip.name()
-                );
+                assert!((0.007..0.013).contains(&rms), "{} {seed}: {rms}", case.clip.name());
             }
             let poses = &noisy.objects[0].world_from_object;
             let truth = &case.demo.objects[0].world_from_object;
             let n = poses.len() as f64;
-            let turned = poses
-                .iter()
-                .zip(truth)
-                .map(|(a, b)| angle_between(a, b).powi(2))
-                .sum::<f64>();
+            let turned =
+                poses.iter().zip(truth).map(|(a, b)| angle_between(a, b).powi(2)).sum::<f64>();
             let moved = poses
                 .iter()
                 .zip(truth)
                 .map(|(a, b)| (a.translation.vector - b.translation.vector).norm_squared())
                 .sum::<f64>();
-            assert!(
-                (0.001..0.005).contains(&(moved / n).sqrt()),
-                "{}",
-                (moved / n).sqrt()
-            );
+            assert!((0.001..0.005).contains(&(moved / n).sqrt()), "{}", (moved / n).sqrt());
             assert!((0.5..1.6).contains(&(turned / n).sqrt().to_degrees()));
             let lowest = poses
                 .iter()
-                .flat_map(|pose| {
-                    noisy.objects[0]
-                        .mesh
-                        .vertices
-                        .iter()
-                        .map(move |v| (pose * v).z)
-                })
+                .flat_map(|pose| noisy.objects[0].mesh.vertices.iter().map(move |v| (pose * v).z))
                 .fold(f64::INFINITY, f64::min);
             assert!(lowest > -MAX_SINK - 1e-9, "{lowest}");
         }
@@ -291,10 +245,7 @@ fn the_seed_alone_decides_the_noise() {
 
 #[test]
 fn the_left_hand_mirrors_the_right_in_the_box_frame() {
-    let case = clean()
-        .iter()
-        .find(|case| case.clip == SynthClip::Box)
-        .unwrap();
+    let case = clean().iter().find(|case| case.clip == SynthClip::Box).unwrap();
     for frame in 0..case.demo.frames() {
         let object_from_world = case.demo.objects[0].world_from_object[frame].inverse();
         let [right, left] = [0, 1].map(|i| case.demo.hands[i].keypoints_in_world[frame]);

@@ -5,10 +5,7 @@
 //! The machine may be busy, so every round times all three one after the other, and what counts is
 //! the median over rounds of the ratio within a round. Seconds of processor time are the main
 //! measure; wall time is printed beside it.
-#![expect(
-    unsafe_code,
-    reason = "the standard library has no clock of processor time"
-)]
+#![expect(unsafe_code, reason = "the standard library has no clock of processor time")]
 
 use dextra_core::{Pose, Side, TriMesh};
 use dextra_sim::batch::Batch;
@@ -84,10 +81,7 @@ unsafe extern "C" {
 /// Processor seconds of all threads of this process.
 fn cpu_seconds() -> f64 {
     const CLOCK_PROCESS_CPUTIME_ID: i32 = 2;
-    let mut time = Timespec {
-        seconds: 0,
-        nanoseconds: 0,
-    };
+    let mut time = Timespec { seconds: 0, nanoseconds: 0 };
     // SAFETY: the pointer is valid, and the layout is that of 64-bit Linux.
     unsafe { clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     time.seconds as f64 + time.nanoseconds as f64 * 1e-9
@@ -96,22 +90,13 @@ fn cpu_seconds() -> f64 {
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Times) {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let result = work();
-    (
-        result,
-        Times {
-            wall: start.elapsed().as_secs_f64(),
-            cpu: cpu_seconds() - cpu,
-        },
-    )
+    (result, Times { wall: start.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu })
 }
 
 /// A hand, palm up, 30 cm over the table, and a 6 cm cube falling into it.
 fn scene(name: &str) -> Outcome<Scene> {
     let hand = Hand::builtin(name, Side::Right)?;
-    let palm = hand
-        .tree
-        .body(&hand.map.palm_body)
-        .ok_or("the map names no body as palm")?;
+    let palm = hand.tree.body(&hand.map.palm_body).ok_or("the map names no body as palm")?;
     let root_from_palm = hand.tree.forward(&hand.neutral())[palm] * hand.map.palm_body_from_palm();
     let placement = HandPlacement {
         hand: &hand,
@@ -120,39 +105,18 @@ fn scene(name: &str) -> Outcome<Scene> {
     };
     let config = DecomposeConfig::default();
     let object = ObjectModel::build("cube", cube(0.03), Some(0.1), &config, None)?;
-    let start = Pose::from_parts(
-        Translation3::new(0.03, 0.0, 0.06),
-        UnitQuaternion::identity(),
-    );
-    let cube = ObjectPlacement {
-        object: &object,
-        world_from_object: start,
-    };
-    Ok(Scene::compose(
-        &SceneConfig::new(-0.3),
-        &[placement],
-        &[cube],
-    )?)
+    let start = Pose::from_parts(Translation3::new(0.03, 0.0, 0.06), UnitQuaternion::identity());
+    let cube = ObjectPlacement { object: &object, world_from_object: start };
+    Ok(Scene::compose(&SceneConfig::new(-0.3), &[placement], &[cube])?)
 }
 
 fn cube(half: f64) -> TriMesh {
     let side = |i: usize, bit: usize| if i >> bit & 1 == 1 { half } else { -half };
-    let quads = [
-        [0, 4, 6, 2],
-        [1, 3, 7, 5],
-        [0, 1, 5, 4],
-        [2, 6, 7, 3],
-        [0, 2, 3, 1],
-        [4, 5, 7, 6],
-    ];
+    let quads =
+        [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]];
     TriMesh {
-        vertices: (0..8)
-            .map(|i| Point3::new(side(i, 0), side(i, 1), side(i, 2)))
-            .collect(),
-        faces: quads
-            .iter()
-            .flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]])
-            .collect(),
+        vertices: (0..8).map(|i| Point3::new(side(i, 0), side(i, 1), side(i, 2))).collect(),
+        faces: quads.iter().flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]).collect(),
     }
 }
 
@@ -161,9 +125,7 @@ fn controls(scene: &Scene, worlds: usize, steps: usize) -> Vec<f64> {
     let ranges = scene.model.actuator_ctrlrange();
     let mut seed = 1u64;
     let mut random = move || {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (seed >> 11) as f64 / (1u64 << 53) as f64
     };
     let mut row = vec![0.0; ranges.len()];
@@ -200,8 +162,7 @@ fn bare_loop(
                     if world >= worlds {
                         break;
                     }
-                    data.set_state(start, WHOLE_STATE)
-                        .expect("the state is of this model");
+                    data.set_state(start, WHOLE_STATE).expect("the state is of this model");
                     let size = ctrl.len() / worlds;
                     for row in ctrl[world * size..(world + 1) * size].chunks_exact(nu) {
                         data.ctrl_mut().copy_from_slice(row);
@@ -213,9 +174,7 @@ fn bare_loop(
             });
         }
     });
-    results
-        .into_inner()
-        .expect("no thread panics with the lock")
+    results.into_inner().expect("no thread panics with the lock")
 }
 
 /// The Python process that waits for its turns.
@@ -241,18 +200,10 @@ impl Python {
         answers.read_line(&mut version)?;
         let ours = dextra_sim::probe::loaded_mujoco_version();
         if version.trim() != ours {
-            let found = if version.is_empty() {
-                "none"
-            } else {
-                version.trim()
-            };
+            let found = if version.is_empty() { "none" } else { version.trim() };
             return Err(format!("python3 needs mujoco=={ours} and NumPy; found {found}").into());
         }
-        Ok(Python {
-            child,
-            turns,
-            answers,
-        })
+        Ok(Python { child, turns, answers })
     }
 
     fn turn(&mut self) -> Outcome<Times> {
@@ -261,10 +212,7 @@ impl Python {
         self.answers.read_line(&mut line)?;
         let mut numbers = line.split_whitespace().map(str::parse);
         match (numbers.next(), numbers.next()) {
-            (Some(wall), Some(cpu)) => Ok(Times {
-                wall: wall?,
-                cpu: cpu?,
-            }),
+            (Some(wall), Some(cpu)) => Ok(Times { wall: wall?, cpu: cpu? }),
             _ => Err(format!("python3 answered {line:?}").into()),
         }
     }
@@ -277,21 +225,12 @@ impl Python {
 }
 
 fn write_f64(path: &Path, values: &[f64]) -> std::io::Result<()> {
-    std::fs::write(
-        path,
-        values
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect::<Vec<u8>>(),
-    )
+    std::fs::write(path, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 fn read_f64(path: &Path) -> std::io::Result<Vec<f64>> {
     let bytes = std::fs::read(path)?;
-    Ok(bytes
-        .chunks_exact(8)
-        .map(|b| f64::from_le_bytes(b.try_into().expect("eight")))
-        .collect())
+    Ok(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight"))).collect())
 }
 
 fn same_bits(a: &[f64], b: &[f64]) -> bool {
@@ -301,20 +240,12 @@ fn same_bits(a: &[f64], b: &[f64]) -> bool {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        (values[middle - 1] + values[middle]) / 2.0
-    }
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 /// Median and range over rounds of how much faster than `other` the batch was.
 fn ratio(batch: &[Times], other: &[Times], of: fn(&Times) -> f64) -> (f64, String) {
-    let ratios: Vec<f64> = batch
-        .iter()
-        .zip(other)
-        .map(|(b, o)| of(o) / of(b))
-        .collect();
+    let ratios: Vec<f64> = batch.iter().zip(other).map(|(b, o)| of(o) / of(b)).collect();
     let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     let high = ratios.iter().copied().fold(0.0, f64::max);
     let middle = median(ratios);
@@ -355,18 +286,13 @@ fn compare(name: &str, settings: &Settings) -> Outcome<bool> {
         let (last, bare_times) = timed(|| bare_loop(&mut datas, &start, &ctrl, worlds));
         let python_times = python.turn()?;
         let path = qpos.len() / worlds;
-        let ends = qpos
-            .chunks_exact(path)
-            .map(|rows| &rows[path - model.nq() as usize..]);
+        let ends = qpos.chunks_exact(path).map(|rows| &rows[path - model.nq() as usize..]);
         identical &= ends.zip(&last).all(|(ours, bare)| same_bits(ours, bare));
         if round == 0 {
             identical &= same_bits(&qpos, &read_f64(&folder.path().join("qpos.f64"))?);
             continue;
         }
-        for (list, time) in times
-            .iter_mut()
-            .zip([batch_times, bare_times, python_times])
-        {
+        for (list, time) in times.iter_mut().zip([batch_times, bare_times, python_times]) {
             list.push(time);
         }
     }
@@ -377,25 +303,17 @@ fn compare(name: &str, settings: &Settings) -> Outcome<bool> {
         "\n{name}: {worlds} worlds x {steps} steps, {} threads, {} rounds",
         settings.threads, settings.rounds
     );
-    println!(
-        "  states of the three bit for bit equal: {}",
-        if identical { "yes" } else { "NO" }
-    );
+    println!("  states of the three bit for bit equal: {}", if identical { "yes" } else { "NO" });
     let mut met = identical;
     let [ours, bare, rollout] = &times;
-    for (what, list) in [
-        ("batch", ours),
-        ("bare mj_step loop", bare),
-        ("mujoco.rollout", rollout),
-    ] {
+    for (what, list) in [("batch", ours), ("bare mj_step loop", bare), ("mujoco.rollout", rollout)]
+    {
         let per_cpu = median(list.iter().map(|t| total / t.cpu).collect());
         let per_wall = median(list.iter().map(|t| total / t.wall).collect());
         println!("  {what:<18} {per_cpu:>8.0} steps/CPU-s {per_wall:>8.0} steps/s");
     }
-    for (what, other, required) in [
-        ("bare loop", bare, REQUIRED),
-        ("mujoco.rollout", rollout, 1.0),
-    ] {
+    for (what, other, required) in [("bare loop", bare, REQUIRED), ("mujoco.rollout", rollout, 1.0)]
+    {
         let (cpu, text) = ratio(ours, other, |t| t.cpu);
         let (_, wall) = ratio(ours, other, |t| t.wall);
         let verdict = if cpu >= required { "met" } else { "NOT met" };

@@ -85,11 +85,7 @@ pub(super) fn save(spec: &MjSpec, file: &str) -> Result<String, HandError> {
 }
 
 pub(super) fn failed(file: &str, step: &'static str, message: impl Into<String>) -> HandError {
-    HandError::Mjcf {
-        file: file.to_owned(),
-        step,
-        message: message.into(),
-    }
+    HandError::Mjcf { file: file.to_owned(), step, message: message.into() }
 }
 
 /// MuJoCo's own words, without the binding's preamble.
@@ -104,11 +100,7 @@ pub(super) fn reason(error: &MjEditError) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.split('\n')
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
+    text.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Runs a parser again with a roomy buffer for its message.

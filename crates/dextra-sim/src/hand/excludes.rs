@@ -38,11 +38,6 @@ pub(super) fn overlapping(
             pairs.insert((a.min(b), a.max(b)));
         }
     }
-    let name = |id| {
-        model
-            .id_to_name(MjtObjBase::mjOBJ_BODY, id)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let name = |id| model.id_to_name(MjtObjBase::mjOBJ_BODY, id).unwrap_or_default().to_owned();
     Ok(pairs.into_iter().map(|(a, b)| (name(a), name(b))).collect())
 }

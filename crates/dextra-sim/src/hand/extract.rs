@@ -64,12 +64,7 @@ pub(super) fn tree(model: &MjModel, file: &str) -> Result<KinematicTree, HandErr
             }
             tree.joints.push(joint);
         }
-        tree.bodies.push(Body {
-            name,
-            parent,
-            parent_from_body,
-            joints,
-        });
+        tree.bodies.push(Body { name, parent, parent_from_body, joints });
     }
     if tree.joints.is_empty() {
         return Err(unsupported(file, "worldbody", "has no hinge to move"));
@@ -244,13 +239,7 @@ fn actuator(
     };
     let limited = model.actuator_forcelimited()[a];
     let force_range = limited.then(|| model.actuator_forcerange()[a].into());
-    Ok(HandActuator {
-        name,
-        terms,
-        ctrl_range,
-        force_range,
-        kp,
-    })
+    Ok(HandActuator { name, terms, ctrl_range, force_range, kp })
 }
 
 fn named(

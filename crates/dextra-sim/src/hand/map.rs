@@ -100,14 +100,9 @@ struct RawKeypoint {
 
 /// Reads TOML; `file` names it in errors.
 pub(super) fn parse(text: &str, file: &str) -> Result<RawMap, HandError> {
-    let schema = toml::from_str(text).map_err(|e| HandError::MapSyntax {
-        file: file.to_owned(),
-        message: e.to_string(),
-    })?;
-    Ok(RawMap {
-        schema,
-        file: file.to_owned(),
-    })
+    let schema = toml::from_str(text)
+        .map_err(|e| HandError::MapSyntax { file: file.to_owned(), message: e.to_string() })?;
+    Ok(RawMap { schema, file: file.to_owned() })
 }
 
 impl RawMap {
@@ -119,23 +114,11 @@ impl RawMap {
             RawSide::Left => RawSide::Right,
         };
         let palm = &mut schema.palm;
-        for v in [
-            &mut palm.center_m,
-            &mut palm.fingers_axis,
-            &mut palm.normal_axis,
-        ] {
+        for v in [&mut palm.center_m, &mut palm.fingers_axis, &mut palm.normal_axis] {
             v[1] = -v[1];
         }
-        let tips = schema
-            .finger
-            .iter_mut()
-            .filter_map(|f| f.tip_point_m.as_mut());
-        for point in schema
-            .keypoint
-            .iter_mut()
-            .filter_map(|k| k.point_m.as_mut())
-            .chain(tips)
-        {
+        let tips = schema.finger.iter_mut().filter_map(|f| f.tip_point_m.as_mut());
+        for point in schema.keypoint.iter_mut().filter_map(|k| k.point_m.as_mut()).chain(tips) {
             point[1] = -point[1];
         }
         self
@@ -150,11 +133,7 @@ impl RawMap {
     pub(super) fn tip_points(&self) -> impl Iterator<Item = (&str, String, [f64; 3])> {
         self.schema.finger.iter().filter_map(|f| {
             let body = f.bodies.last()?;
-            Some((
-                body.as_str(),
-                f.tip_name(),
-                f.tip_point_m.filter(|_| f.tip_site.is_none())?,
-            ))
+            Some((body.as_str(), f.tip_name(), f.tip_point_m.filter(|_| f.tip_site.is_none())?))
         })
     }
 
@@ -173,11 +152,7 @@ impl RawMap {
         tree: &KinematicTree,
     ) -> Result<(HandMap, Vec<BodyPoint>), HandError> {
         let schema = &self.schema;
-        let check = Check {
-            map: self,
-            model,
-            tree,
-        };
+        let check = Check { map: self, model, tree };
         if schema.name.is_empty() {
             return Err(self.error("name", "is empty"));
         }
@@ -198,10 +173,9 @@ impl RawMap {
             check.body(&format!("contact_bodies[{i}]"), body)?;
         }
         if schema.contact_bodies.is_empty() {
-            return Err(self.error(
-                "contact_bodies",
-                "is empty; name the bodies that may touch an object",
-            ));
+            return Err(
+                self.error("contact_bodies", "is empty; name the bodies that may touch an object")
+            );
         }
         let map = HandMap {
             name: schema.name.clone(),
@@ -232,20 +206,14 @@ impl Check<'_> {
     fn body(&self, field: &str, name: &str) -> Result<usize, HandError> {
         self.tree.body(name).ok_or_else(|| {
             let valid = nearest(name, self.tree.bodies.iter().map(|b| b.name.as_str()));
-            self.map.error(
-                field,
-                format!("no body `{name}` in the hand; nearest: {valid}"),
-            )
+            self.map.error(field, format!("no body `{name}` in the hand; nearest: {valid}"))
         })
     }
 
     fn site(&self, field: &str, name: &str) -> Result<BodyPoint, HandError> {
         let sites = || {
-            (0..self.model.site_bodyid().len()).filter_map(|id| {
-                self.model
-                    .id_to_name(MjtObjBase::mjOBJ_SITE, id)
-                    .map(|n| (id, n))
-            })
+            (0..self.model.site_bodyid().len())
+                .filter_map(|id| self.model.id_to_name(MjtObjBase::mjOBJ_SITE, id).map(|n| (id, n)))
         };
         let Some((id, _)) = sites().find(|&(_, n)| n == name) else {
             let valid = nearest(name, sites().map(|(_, n)| n));
@@ -264,9 +232,7 @@ impl Check<'_> {
         // A metre bounds every hand, so a larger value is in the wrong unit.
         match point.iter().all(|x| x.abs() < 1.0) {
             true => Ok(Point3::from(point)),
-            false => Err(self
-                .map
-                .error(field, format!("{point:?} is not within a metre"))),
+            false => Err(self.map.error(field, format!("{point:?} is not within a metre"))),
         }
     }
 
@@ -274,9 +240,7 @@ impl Check<'_> {
         let axis = Vector3::from(axis);
         match axis.try_normalize(1e-6) {
             Some(unit) if unit.iter().all(|x| x.is_finite()) => Ok(unit),
-            _ => Err(self
-                .map
-                .error(field, format!("{:?} is not a direction", axis.as_slice()))),
+            _ => Err(self.map.error(field, format!("{:?} is not a direction", axis.as_slice()))),
         }
     }
 
@@ -290,9 +254,7 @@ impl Check<'_> {
                 return Err(self.map.error(field("name"), message));
             };
             if fingers.iter().any(|&(r, _)| r == rank) {
-                return Err(self
-                    .map
-                    .error(field("name"), format!("`{}` comes twice", f.name)));
+                return Err(self.map.error(field("name"), format!("`{}` comes twice", f.name)));
             }
             if f.bodies.is_empty() {
                 return Err(self.map.error(field("bodies"), "is empty"));
@@ -323,14 +285,8 @@ impl Check<'_> {
                 }
             }
             let tip_site = f.tip_name();
-            fingers.push((
-                rank,
-                Finger {
-                    name: f.name.clone(),
-                    bodies: f.bodies.clone(),
-                    tip_site,
-                },
-            ));
+            fingers
+                .push((rank, Finger { name: f.name.clone(), bodies: f.bodies.clone(), tip_site }));
         }
         if fingers.is_empty() {
             return Err(self.map.error("finger", "is empty"));
@@ -340,10 +296,8 @@ impl Check<'_> {
     }
 
     fn descends(&self, body: usize, ancestor: usize) -> bool {
-        std::iter::successors(self.tree.bodies[body].parent, |&b| {
-            self.tree.bodies[b].parent
-        })
-        .any(|b| b == ancestor)
+        std::iter::successors(self.tree.bodies[body].parent, |&b| self.tree.bodies[b].parent)
+            .any(|b| b == ancestor)
     }
 
     fn keypoints(&self, raw: &[RawKeypoint]) -> Result<Vec<KeypointLink>, HandError> {
@@ -355,29 +309,21 @@ impl Check<'_> {
                 return Err(self.map.error(field("index"), message));
             }
             if links.iter().any(|l| l.keypoint == k.index) {
-                return Err(self
-                    .map
-                    .error(field("index"), format!("{} comes twice", k.index)));
+                return Err(self.map.error(field("index"), format!("{} comes twice", k.index)));
             }
             let at = match (&k.site, &k.body, k.point_m) {
                 (Some(site), None, None) => self.site(&field("site"), site)?,
                 (None, Some(body), Some(point)) => {
                     self.body(&field("body"), body)?;
                     let point_in_body = self.point(&field("point_m"), point)?;
-                    BodyPoint {
-                        body: body.clone(),
-                        point_in_body,
-                    }
+                    BodyPoint { body: body.clone(), point_in_body }
                 }
                 _ => {
                     let message = "needs either `site`, or `body` with `point_m`";
                     return Err(self.map.error(format!("keypoint[{i}]"), message));
                 }
             };
-            links.push(KeypointLink {
-                keypoint: k.index,
-                at,
-            });
+            links.push(KeypointLink { keypoint: k.index, at });
         }
         if links.is_empty() {
             return Err(self.map.error("keypoint", "is empty"));

@@ -11,17 +11,9 @@ pub(super) fn nearest<'a>(name: &str, valid: impl Iterator<Item = &'a str>) -> S
     }
     // The sort is stable, so names equally far away keep the order of the model.
     ranked.sort_by_key(|&(d, _)| d);
-    let shown: Vec<String> = ranked
-        .iter()
-        .take(SHOWN)
-        .map(|(_, v)| format!("`{v}`"))
-        .collect();
+    let shown: Vec<String> = ranked.iter().take(SHOWN).map(|(_, v)| format!("`{v}`")).collect();
     let more = ranked.len().saturating_sub(SHOWN);
-    let tail = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
     shown.join(", ") + &tail
 }
 
@@ -56,9 +48,6 @@ mod tests {
     #[test]
     fn nearest_name_comes_first() {
         let names = ["shadow", "allegro", "leap"];
-        assert_eq!(
-            nearest("alegro", names.into_iter()),
-            "`allegro`, `leap`, `shadow`"
-        );
+        assert_eq!(nearest("alegro", names.into_iter()), "`allegro`, `leap`, `shadow`");
     }
 }

@@ -29,10 +29,7 @@ pub(super) fn hand_alone(path: &Path, map: &RawMap) -> Result<Trimmed, HandError
     let root = root_of_palm(&spec, map)?;
     let cut = cut_world(&mut spec, &root, &file)?;
     if !cut.is_empty() {
-        notices.push(format!(
-            "{file}: left out what is not the hand: {}",
-            cut.join(", ")
-        ));
+        notices.push(format!("{file}: left out what is not the hand: {}", cut.join(", ")));
     }
     *spec.option_mut() = MjOption::default();
     for (body, site, point) in map.tip_points() {
@@ -47,10 +44,7 @@ pub(super) fn hand_alone(path: &Path, map: &RawMap) -> Result<Trimmed, HandError
     }
     anchor_folders(&mut spec, path, &file)?;
     compile::compile(&mut spec, &file, &mut Vec::new())?;
-    Ok(Trimmed {
-        xml: compile::save(&spec, &file)?,
-        notices,
-    })
+    Ok(Trimmed { xml: compile::save(&spec, &file)?, notices })
 }
 
 /// Gives a name to every body, joint and actuator that has none, for trees and scenes go by name.
@@ -63,11 +57,9 @@ fn name_all(spec: &mut MjSpec) {
     }
     name_bodies(spec.world_body_mut(), &mut 0);
     let mut count = 0;
-    spec.joint_iter_mut()
-        .for_each(|joint| christen(joint, "joint", &mut count));
+    spec.joint_iter_mut().for_each(|joint| christen(joint, "joint", &mut count));
     let mut count = 0;
-    spec.actuator_iter_mut()
-        .for_each(|actuator| christen(actuator, "actuator", &mut count));
+    spec.actuator_iter_mut().for_each(|actuator| christen(actuator, "actuator", &mut count));
 }
 
 fn christen(element: &mut impl SpecItem, word: &str, count: &mut usize) {
@@ -81,18 +73,9 @@ fn christen(element: &mut impl SpecItem, word: &str, count: &mut usize) {
 /// The child of the world that is the palm or holds it.
 fn root_of_palm(spec: &MjSpec, map: &RawMap) -> Result<String, HandError> {
     let palm = map.palm_body();
-    let valid = || {
-        nearest(
-            palm,
-            spec.body_iter().map(|b| b.name()).filter(|n| *n != "world"),
-        )
-    };
-    let missing = || {
-        map.error(
-            "palm.body",
-            format!("no body `{palm}` in the hand; nearest: {}", valid()),
-        )
-    };
+    let valid = || nearest(palm, spec.body_iter().map(|b| b.name()).filter(|n| *n != "world"));
+    let missing =
+        || map.error("palm.body", format!("no body `{palm}` in the hand; nearest: {}", valid()));
     if palm.contains('\0') {
         return Err(missing());
     }
@@ -122,28 +105,11 @@ fn cut_world(spec: &mut MjSpec, root: &str, file: &str) -> Result<Vec<String>, H
         };
     }
     clear!("keyframes", spec.key_iter_mut().next());
-    clear!(
-        "geoms of the world",
-        spec.world_body_mut().geom_iter_mut(false).next()
-    );
-    clear!(
-        "sites of the world",
-        spec.world_body_mut().site_iter_mut(false).next()
-    );
-    clear!(
-        "cameras of the world",
-        spec.world_body_mut().camera_iter_mut(false).next()
-    );
-    clear!(
-        "lights of the world",
-        spec.world_body_mut().light_iter_mut(false).next()
-    );
-    clear!(
-        "other bodies",
-        spec.world_body_mut()
-            .body_iter_mut()
-            .find(|b| b.name() != root)
-    );
+    clear!("geoms of the world", spec.world_body_mut().geom_iter_mut(false).next());
+    clear!("sites of the world", spec.world_body_mut().site_iter_mut(false).next());
+    clear!("cameras of the world", spec.world_body_mut().camera_iter_mut(false).next());
+    clear!("lights of the world", spec.world_body_mut().light_iter_mut(false).next());
+    clear!("other bodies", spec.world_body_mut().body_iter_mut().find(|b| b.name() != root));
     clear!(
         "free joint of the root (the scene carries the hand)",
         spec.world_body_mut()
@@ -156,14 +122,9 @@ fn cut_world(spec: &mut MjSpec, root: &str, file: &str) -> Result<Vec<String>, H
 
 /// Makes mesh and texture folders absolute, so that the text compiles wherever it is loaded.
 fn anchor_folders(spec: &mut MjSpec, path: &Path, file: &str) -> Result<(), HandError> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let folder = std::path::absolute(folder).map_err(|source| HandError::Read {
-        file: file.to_owned(),
-        source,
-    })?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::path::absolute(folder)
+        .map_err(|source| HandError::Read { file: file.to_owned(), source })?;
     let compiler = spec.compiler_mut();
     let meshes = folder.join(compiler.meshdir());
     let textures = folder.join(compiler.texturedir());

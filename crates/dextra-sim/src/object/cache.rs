@@ -32,16 +32,12 @@ pub fn decompose_cached(
     match std::fs::read(&path) {
         Ok(bytes) => match decode(&bytes) {
             Some(hulls) => return Ok(hulls),
-            None => tracing::warn!(
-                "collision cache {} is corrupt: rebuilding it",
-                path.display()
-            ),
+            None => tracing::warn!("collision cache {} is corrupt: rebuilding it", path.display()),
         },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => tracing::warn!(
-            "collision cache {} cannot be read ({e}): rebuilding it",
-            path.display()
-        ),
+        Err(e) => {
+            tracing::warn!("collision cache {} cannot be read ({e}): rebuilding it", path.display())
+        }
     }
     let hulls = decompose(mesh, config)?;
     if let Err(e) = store(&path, &encode(&hulls)) {
@@ -56,10 +52,7 @@ fn key(mesh: &TriMesh, config: &DecomposeConfig) -> String {
     hash.update(ALGORITHM_VERSION.to_le_bytes());
     hash.update(config.key_bytes());
     hash.update(encode(std::slice::from_ref(mesh)));
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Write beside the target and rename, so that readers see all of a file or none.
@@ -84,19 +77,9 @@ fn encode(meshes: &[TriMesh]) -> Vec<u8> {
     for mesh in meshes {
         payload.extend((mesh.vertices.len() as u64).to_le_bytes());
         payload.extend((mesh.faces.len() as u64).to_le_bytes());
-        payload.extend(
-            mesh.vertices
-                .iter()
-                .flat_map(|p| [p.x, p.y, p.z])
-                .flat_map(f64::to_le_bytes),
-        );
-        payload.extend(
-            mesh.faces
-                .iter()
-                .flatten()
-                .copied()
-                .flat_map(u32::to_le_bytes),
-        );
+        payload
+            .extend(mesh.vertices.iter().flat_map(|p| [p.x, p.y, p.z]).flat_map(f64::to_le_bytes));
+        payload.extend(mesh.faces.iter().flatten().copied().flat_map(u32::to_le_bytes));
     }
     let mut bytes = MAGIC.to_vec();
     bytes.extend(Sha256::digest(&payload).iter());
@@ -125,8 +108,7 @@ fn decode(bytes: &[u8]) -> Option<Vec<TriMesh>> {
             ));
         }
         for _ in 0..faces {
-            mesh.faces
-                .push([read_u32(payload)?, read_u32(payload)?, read_u32(payload)?]);
+            mesh.faces.push([read_u32(payload)?, read_u32(payload)?, read_u32(payload)?]);
         }
         meshes.push(mesh);
     }
@@ -134,21 +116,15 @@ fn decode(bytes: &[u8]) -> Option<Vec<TriMesh>> {
 }
 
 fn read_u64(from: &mut &[u8]) -> Option<u64> {
-    from.split_off(..8)
-        .and_then(|b| b.try_into().ok())
-        .map(u64::from_le_bytes)
+    from.split_off(..8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes)
 }
 
 fn read_f64(from: &mut &[u8]) -> Option<f64> {
-    from.split_off(..8)
-        .and_then(|b| b.try_into().ok())
-        .map(f64::from_le_bytes)
+    from.split_off(..8).and_then(|b| b.try_into().ok()).map(f64::from_le_bytes)
 }
 
 fn read_u32(from: &mut &[u8]) -> Option<u32> {
-    from.split_off(..4)
-        .and_then(|b| b.try_into().ok())
-        .map(u32::from_le_bytes)
+    from.split_off(..4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
 }
 
 #[cfg(test)]
@@ -166,15 +142,8 @@ mod tests {
         // A planted answer proves that the file, not the algorithm, is what is returned.
         let planted = vec![shapes::cuboid(0.01, 0.01, 0.01)];
         std::fs::write(&file, encode(&planted)).unwrap();
-        assert_eq!(
-            decompose_cached(&mesh, &config, dir.path()).unwrap(),
-            planted
-        );
-        assert_eq!(
-            std::fs::read_dir(dir.path()).unwrap().count(),
-            1,
-            "no temporary file is left"
-        );
+        assert_eq!(decompose_cached(&mesh, &config, dir.path()).unwrap(), planted);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
@@ -211,38 +180,14 @@ mod tests {
         let mesh = shapes::cuboid(0.05, 0.05, 0.05);
         let base = DecomposeConfig::default();
         let variants = [
-            DecomposeConfig {
-                tolerance_m: 0.003,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                probe_radius_m: 0.003,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                max_hulls: 16,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                max_vertices: 20,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                min_thickness_m: 0.003,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                simplify_m: 0.001,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                max_faces: 5_000,
-                ..base.clone()
-            },
-            DecomposeConfig {
-                grid_points: 100_000,
-                ..base.clone()
-            },
+            DecomposeConfig { tolerance_m: 0.003, ..base.clone() },
+            DecomposeConfig { probe_radius_m: 0.003, ..base.clone() },
+            DecomposeConfig { max_hulls: 16, ..base.clone() },
+            DecomposeConfig { max_vertices: 20, ..base.clone() },
+            DecomposeConfig { min_thickness_m: 0.003, ..base.clone() },
+            DecomposeConfig { simplify_m: 0.001, ..base.clone() },
+            DecomposeConfig { max_faces: 5_000, ..base.clone() },
+            DecomposeConfig { grid_points: 100_000, ..base.clone() },
         ];
         let mut keys: Vec<String> = variants.iter().map(|c| key(&mesh, c)).collect();
         keys.push(key(&mesh, &base));

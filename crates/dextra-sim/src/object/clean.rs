@@ -22,34 +22,21 @@ pub(crate) fn diagonal(mesh: &TriMesh) -> f64 {
 /// # Errors
 /// Non-finite vertices, face indices out of range, and meshes where no face is left.
 pub(crate) fn cleaned(mesh: &TriMesh) -> Result<TriMesh, ObjectError> {
-    if let Some((vertex, p)) = mesh
-        .vertices
-        .iter()
-        .enumerate()
-        .find(|(_, p)| !p.coords.iter().all(|c| c.is_finite()))
+    if let Some((vertex, p)) =
+        mesh.vertices.iter().enumerate().find(|(_, p)| !p.coords.iter().all(|c| c.is_finite()))
     {
-        return Err(ObjectError::NotFinite {
-            vertex,
-            position: [p.x, p.y, p.z],
-        });
+        return Err(ObjectError::NotFinite { vertex, position: [p.x, p.y, p.z] });
     }
     let vertices = mesh.vertices.len();
     for (face, corners) in mesh.faces.iter().enumerate() {
         if let Some(&index) = corners.iter().find(|&&i| i as usize >= vertices) {
-            return Err(ObjectError::BadIndex {
-                face,
-                index,
-                vertices,
-            });
+            return Err(ObjectError::BadIndex { face, index, vertices });
         }
     }
     let size = diagonal(mesh);
     let out = clustered(mesh, size * WELD_FRACTION, false);
     if out.faces.is_empty() || size == 0.0 {
-        return Err(ObjectError::Empty {
-            vertices,
-            faces: mesh.faces.len(),
-        });
+        return Err(ObjectError::Empty { vertices, faces: mesh.faces.len() });
     }
     Ok(out)
 }
@@ -143,12 +130,8 @@ mod tests {
     fn triangle_soup_welds_back_to_its_mesh() {
         let ball = shapes::sphere(0.03, 16);
         let soup = TriMesh {
-            vertices: (0..ball.faces.len())
-                .flat_map(|f| ball.triangle(f))
-                .collect(),
-            faces: (0..ball.faces.len() as u32)
-                .map(|f| [3 * f, 3 * f + 1, 3 * f + 2])
-                .collect(),
+            vertices: (0..ball.faces.len()).flat_map(|f| ball.triangle(f)).collect(),
+            faces: (0..ball.faces.len() as u32).map(|f| [3 * f, 3 * f + 1, 3 * f + 2]).collect(),
         };
         assert!(boundary_edges(&soup) > 0);
         let welded = cleaned(&soup).unwrap();
@@ -160,10 +143,8 @@ mod tests {
     #[test]
     fn duplicate_and_degenerate_faces_are_dropped() {
         let mut cube = shapes::cuboid(0.02, 0.02, 0.02);
-        let (duplicate, degenerate) = (
-            cube.faces[0],
-            [cube.faces[0][0], cube.faces[0][0], cube.faces[0][1]],
-        );
+        let (duplicate, degenerate) =
+            (cube.faces[0], [cube.faces[0][0], cube.faces[0][0], cube.faces[0][1]]);
         cube.faces.push([duplicate[1], duplicate[2], duplicate[0]]);
         cube.faces.push(degenerate);
         assert_eq!(cleaned(&cube).unwrap().faces.len(), 12);
@@ -174,31 +155,12 @@ mod tests {
         let cube = shapes::cuboid(0.02, 0.02, 0.02);
         let mut nan = cube.clone();
         nan.vertices[3].y = f64::NAN;
-        assert!(matches!(
-            cleaned(&nan),
-            Err(ObjectError::NotFinite { vertex: 3, .. })
-        ));
+        assert!(matches!(cleaned(&nan), Err(ObjectError::NotFinite { vertex: 3, .. })));
         let mut index = cube.clone();
         index.faces[2][1] = 99;
-        assert_eq!(
-            cleaned(&index),
-            Err(ObjectError::BadIndex {
-                face: 2,
-                index: 99,
-                vertices: 8
-            })
-        );
-        assert_eq!(
-            cleaned(&TriMesh::default()),
-            Err(ObjectError::Empty {
-                vertices: 0,
-                faces: 0
-            })
-        );
-        let point = TriMesh {
-            vertices: vec![Point3::origin(); 3],
-            faces: vec![[0, 1, 2]],
-        };
+        assert_eq!(cleaned(&index), Err(ObjectError::BadIndex { face: 2, index: 99, vertices: 8 }));
+        assert_eq!(cleaned(&TriMesh::default()), Err(ObjectError::Empty { vertices: 0, faces: 0 }));
+        let point = TriMesh { vertices: vec![Point3::origin(); 3], faces: vec![[0, 1, 2]] };
         assert!(matches!(cleaned(&point), Err(ObjectError::Empty { .. })));
     }
 

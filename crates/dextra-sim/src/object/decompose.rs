@@ -66,45 +66,17 @@ impl DecomposeConfig {
             if value >= low && value <= high {
                 Ok(())
             } else {
-                Err(ObjectError::Config {
-                    setting,
-                    value,
-                    expected,
-                })
+                Err(ObjectError::Config { setting, value, expected })
             }
         };
         check("tolerance_m", self.tolerance_m, 1e-4, 1.0, "0.0001 to 1 m")?;
         check("probe_radius_m", self.probe_radius_m, 0.0, 1.0, "0 to 1 m")?;
         check("max_hulls", self.max_hulls as f64, 1.0, 1024.0, "1 to 1024")?;
-        check(
-            "max_vertices",
-            self.max_vertices as f64,
-            8.0,
-            1024.0,
-            "8 to 1024",
-        )?;
-        check(
-            "min_thickness_m",
-            self.min_thickness_m,
-            1e-4,
-            0.1,
-            "0.0001 to 0.1 m",
-        )?;
+        check("max_vertices", self.max_vertices as f64, 8.0, 1024.0, "8 to 1024")?;
+        check("min_thickness_m", self.min_thickness_m, 1e-4, 0.1, "0.0001 to 0.1 m")?;
         check("simplify_m", self.simplify_m, 0.0, 0.1, "0 to 0.1 m")?;
-        check(
-            "max_faces",
-            self.max_faces as f64,
-            100.0,
-            1e7,
-            "100 to 10 000 000",
-        )?;
-        check(
-            "grid_points",
-            self.grid_points as f64,
-            1e3,
-            1e8,
-            "1000 to 100 000 000",
-        )
+        check("max_faces", self.max_faces as f64, 100.0, 1e7, "100 to 10 000 000")?;
+        check("grid_points", self.grid_points as f64, 1e3, 1e8, "1000 to 100 000 000")
     }
 
     /// Every setting as bytes, for the cache key.
@@ -123,11 +95,7 @@ impl DecomposeConfig {
             [tolerance_m, probe_radius_m, min_thickness_m, simplify_m].map(f64::to_le_bytes);
         let counts =
             [max_hulls, max_vertices, max_faces, grid_points].map(|n| (n as u64).to_le_bytes());
-        lengths
-            .concat()
-            .into_iter()
-            .chain(counts.concat())
-            .collect()
+        lengths.concat().into_iter().chain(counts.concat()).collect()
     }
 }
 
@@ -149,12 +117,7 @@ impl Part {
         let points: Vec<_> = surface.vertices.iter().chain(&inner).copied().collect();
         let hull = Hull::of(&points, config.min_thickness_m);
         let excess = field.excess(&hull);
-        Part {
-            surface,
-            inner,
-            hull,
-            excess,
-        }
+        Part { surface, inner, hull, excess }
     }
 }
 
@@ -172,11 +135,7 @@ pub fn decompose(mesh: &TriMesh, config: &DecomposeConfig) -> Result<Vec<TriMesh
     let size_m = diagonal(&mesh);
     let (min_m, max_m) = SIZE_RANGE_M;
     if !(min_m..=max_m).contains(&size_m) {
-        return Err(ObjectError::Scale {
-            size_m,
-            min_m,
-            max_m,
-        });
+        return Err(ObjectError::Scale { size_m, min_m, max_m });
     }
     let surface = Surface::new(&mesh)?;
     let field = field_of(&surface, config);
@@ -190,19 +149,12 @@ pub fn decompose(mesh: &TriMesh, config: &DecomposeConfig) -> Result<Vec<TriMesh
     }
     let whole = Part::new(surface.mesh().clone(), inner, &field, config);
     let parts = split(whole, &field, config);
-    let hulls = merged(
-        parts.into_iter().map(|p| (p.hull, p.excess)).collect(),
-        &field,
-        config,
-    );
+    let hulls = merged(parts.into_iter().map(|p| (p.hull, p.excess)).collect(), &field, config);
     Ok(hulls
         .iter()
         .map(|hull| {
-            let simple = hull.simplified(
-                config.max_vertices,
-                config.simplify_m,
-                config.min_thickness_m,
-            );
+            let simple =
+                hull.simplified(config.max_vertices, config.simplify_m, config.min_thickness_m);
             simple.refilled(hull, config.min_thickness_m).mesh
         })
         .collect())
@@ -232,13 +184,9 @@ fn split(whole: Part, field: &Field, config: &DecomposeConfig) -> Vec<Part> {
     let most = 4 * config.max_hulls;
     let mut done = Vec::new();
     let mut open = vec![whole];
-    while let Some(worst) = (0..open.len()).reduce(|a, b| {
-        if open[b].excess > open[a].excess {
-            b
-        } else {
-            a
-        }
-    }) {
+    while let Some(worst) =
+        (0..open.len()).reduce(|a, b| if open[b].excess > open[a].excess { b } else { a })
+    {
         let part = open.swap_remove(worst);
         let pieces =
             if fits(part.excess, part.hull.volume, config) || done.len() + open.len() + 2 > most {
@@ -276,20 +224,8 @@ fn cut(part: &Part, field: &Field, config: &DecomposeConfig) -> Option<[Part; 2]
     let mut best: Option<(f64, Vector3<f64>, f64, f64)> = None;
     for axis in &axes {
         let along = |p: &Point3<f64>| axis.dot(&p.coords);
-        let low = part
-            .hull
-            .mesh
-            .vertices
-            .iter()
-            .map(along)
-            .fold(f64::MAX, f64::min);
-        let high = part
-            .hull
-            .mesh
-            .vertices
-            .iter()
-            .map(along)
-            .fold(f64::MIN, f64::max);
+        let low = part.hull.mesh.vertices.iter().map(along).fold(f64::MAX, f64::min);
+        let high = part.hull.mesh.vertices.iter().map(along).fold(f64::MIN, f64::max);
         if high - low < 2.0 * config.min_thickness_m {
             continue;
         }
@@ -315,10 +251,8 @@ fn cut(part: &Part, field: &Field, config: &DecomposeConfig) -> Option<[Part; 2]
         return None;
     }
     let [below, above] = clipped(&part.surface, &axis, offset);
-    let (inner_below, inner_above): (Vec<_>, Vec<_>) = part
-        .inner
-        .iter()
-        .partition(|p| axis.dot(&p.coords) <= offset);
+    let (inner_below, inner_above): (Vec<_>, Vec<_>) =
+        part.inner.iter().partition(|p| axis.dot(&p.coords) <= offset);
     if below.vertices.is_empty() || above.vertices.is_empty() {
         return None;
     }
@@ -331,12 +265,8 @@ fn cut(part: &Part, field: &Field, config: &DecomposeConfig) -> Option<[Part; 2]
 /// The points of `part` on either side of a plane, those where its surface crosses the plane in both.
 fn sides(part: &Part, axis: &Vector3<f64>, offset: f64) -> [Vec<Point3<f64>>; 2] {
     let mut out = [Vec::new(), Vec::new()];
-    let height: Vec<f64> = part
-        .surface
-        .vertices
-        .iter()
-        .map(|p| axis.dot(&p.coords) - offset)
-        .collect();
+    let height: Vec<f64> =
+        part.surface.vertices.iter().map(|p| axis.dot(&p.coords) - offset).collect();
     for (p, &h) in part.surface.vertices.iter().zip(&height) {
         out[usize::from(h > 0.0)].push(*p);
     }
@@ -369,11 +299,7 @@ fn crossing(a: Point3<f64>, b: Point3<f64>, height_a: f64, height_b: f64) -> Poi
 
 /// A surface cut by a plane, as the meshes of the two sides (`axis · p <= offset` first), without caps.
 fn clipped(mesh: &TriMesh, axis: &Vector3<f64>, offset: f64) -> [TriMesh; 2] {
-    let height: Vec<f64> = mesh
-        .vertices
-        .iter()
-        .map(|p| axis.dot(&p.coords) - offset)
-        .collect();
+    let height: Vec<f64> = mesh.vertices.iter().map(|p| axis.dot(&p.coords) - offset).collect();
     let mut cuts = std::collections::HashMap::new();
     let mut vertices = mesh.vertices.clone();
     let mut faces = [Vec::new(), Vec::new()];

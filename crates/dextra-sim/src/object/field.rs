@@ -32,17 +32,11 @@ impl Field {
     ) -> Field {
         let pad = probe + 2.0 * cell;
         let origin = lo.map(|c| c - pad);
-        let dims: [usize; 3] = (hi - lo)
-            .map(|c| ((c + 2.0 * pad) / cell).ceil() as usize + 1)
-            .into();
+        let dims: [usize; 3] =
+            (hi - lo).map(|c| ((c + 2.0 * pad) / cell).ceil() as usize + 1).into();
         let cap = 4.0 * (probe + tolerance) + 2.0 * cell;
-        let mut field = Field {
-            origin,
-            cell,
-            dims,
-            open_distance: Vec::new(),
-            excess_sums: Vec::new(),
-        };
+        let mut field =
+            Field { origin, cell, dims, open_distance: Vec::new(), excess_sums: Vec::new() };
         let all: Vec<f32> = (0..dims.iter().product())
             .map(|i| distance(&field.point(field.coords(i)), cap) as f32)
             .collect();
@@ -50,11 +44,8 @@ impl Field {
         let probe = probe.max(0.9 * cell);
         let reached = field.flood(&all, probe as f32);
         let reachable = field.grown(&reached, probe);
-        field.open_distance = all
-            .iter()
-            .zip(&reachable)
-            .map(|(&d, &open)| if open { d } else { -d })
-            .collect();
+        field.open_distance =
+            all.iter().zip(&reachable).map(|(&d, &open)| if open { d } else { -d }).collect();
         field.excess_sums = field.column_sums((tolerance + 0.5 * cell) as f32);
         field
     }
@@ -157,12 +148,10 @@ impl Field {
         let [nx, ny, nz] = self.dims;
         let grow = 0.5 * self.cell;
         let range = |axis: usize, n: usize| {
-            let first = ((hull.lo[axis] - grow - self.origin[axis]) / self.cell)
-                .ceil()
-                .max(0.0) as usize;
-            let last = ((hull.hi[axis] + grow - self.origin[axis]) / self.cell)
-                .floor()
-                .max(-1.0) as i64;
+            let first =
+                ((hull.lo[axis] - grow - self.origin[axis]) / self.cell).ceil().max(0.0) as usize;
+            let last =
+                ((hull.hi[axis] + grow - self.origin[axis]) / self.cell).floor().max(-1.0) as i64;
             first..((last + 1).max(0) as usize).min(n)
         };
         let rows = range(1, ny);
@@ -257,10 +246,7 @@ mod tests {
         let field = field_of(&shapes::mug(), 0.004);
         assert!(field.reachable(&Point3::new(0.0, 0.0, 0.05)));
         assert!(field.reachable(&shapes::mug_handle_centre()));
-        assert!(
-            !field.reachable(&Point3::new(0.0, 0.0, 0.002)),
-            "inside the floor"
-        );
+        assert!(!field.reachable(&Point3::new(0.0, 0.0, 0.002)), "inside the floor");
     }
 
     #[test]
@@ -276,17 +262,9 @@ mod tests {
         // A plate at z = 0 and a block 10 mm high on it: excess = area * integral of (z - 2 mm) over 2..10 mm.
         let plate = shapes::cuboid(0.08, 0.08, 0.002);
         let surface = Surface::new(&plate).unwrap();
-        let (lo, hi) = (
-            Point3::new(-0.05, -0.05, -0.02),
-            Point3::new(0.05, 0.05, 0.02),
-        );
-        let field = Field::new(
-            |p, cap| surface.distance_up_to(p, cap),
-            (lo, hi),
-            0.001,
-            0.004,
-            0.002,
-        );
+        let (lo, hi) = (Point3::new(-0.05, -0.05, -0.02), Point3::new(0.05, 0.05, 0.02));
+        let field =
+            Field::new(|p, cap| surface.distance_up_to(p, cap), (lo, hi), 0.001, 0.004, 0.002);
         let block: Vec<_> = shapes::cuboid(0.04, 0.04, 0.01)
             .vertices
             .iter()
@@ -295,9 +273,6 @@ mod tests {
         let expected = 0.04 * 0.04 * 0.008f64.powi(2) / 2.0;
         let got = field.excess(&Hull::of(&block, 0.0));
         // The block is grown by half a cell of 1 mm on each side: 5 % of its area, and rounding.
-        assert!(
-            (got / expected - 1.0).abs() < 0.15,
-            "{got} against {expected}"
-        );
+        assert!((got / expected - 1.0).abs() < 0.15, "{got} against {expected}");
     }
 }

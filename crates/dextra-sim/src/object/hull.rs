@@ -54,24 +54,17 @@ impl Hull {
         let attempt = |points: &[Point3<f64>]| {
             let input: Vec<_> = points.iter().map(to_parry).collect();
             let (vertices, faces) = try_convex_hull(&input).ok()?;
-            let mesh = TriMesh {
-                vertices: vertices.into_iter().map(from_parry).collect(),
-                faces,
-            };
+            let mesh = TriMesh { vertices: vertices.into_iter().map(from_parry).collect(), faces };
             let hull = Hull::from_convex(mesh)?;
             hull.reaches(points, 1e-4 * size).then_some(hull)
         };
         attempt(points)
             .or_else(|| {
                 let grid = size * 1e-4;
-                let mut merged: Vec<_> = points
-                    .iter()
-                    .map(|p| p.map(|c| (c / grid).round() * grid))
-                    .collect();
+                let mut merged: Vec<_> =
+                    points.iter().map(|p| p.map(|c| (c / grid).round() * grid)).collect();
                 merged.sort_by(|a, b| {
-                    a.x.total_cmp(&b.x)
-                        .then(a.y.total_cmp(&b.y))
-                        .then(a.z.total_cmp(&b.z))
+                    a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)).then(a.z.total_cmp(&b.z))
                 });
                 merged.dedup();
                 attempt(&merged)
@@ -116,10 +109,7 @@ impl Hull {
 
     /// Largest plane violation at `p`: positive outside (a lower bound of the distance), negative inside.
     pub(crate) fn depth_outside(&self, p: &Point3<f64>) -> f64 {
-        self.planes
-            .iter()
-            .map(|(n, offset)| n.dot(&p.coords) - offset)
-            .fold(f64::MIN, f64::max)
+        self.planes.iter().map(|(n, offset)| n.dot(&p.coords) - offset).fold(f64::MIN, f64::max)
     }
 
     /// A hull inside this one with at most `max_vertices` vertices: extreme points first, then always the vertex
@@ -154,10 +144,7 @@ impl Hull {
             while chosen.len() < budget {
                 let farthest = (0..vertices.len())
                     .map(|i| (i, hull.depth_outside(&vertices[i])))
-                    .fold(
-                        (0, f64::MIN),
-                        |best, next| if next.1 > best.1 { next } else { best },
-                    );
+                    .fold((0, f64::MIN), |best, next| if next.1 > best.1 { next } else { best });
                 if farthest.1 <= tolerance || chosen.contains(&farthest.0) {
                     break;
                 }
@@ -218,37 +205,26 @@ fn extreme(points: &[Point3<f64>], direction: &Vector3<f64>) -> usize {
 }
 
 fn lowest(points: &[Point3<f64>], direction: &Vector3<f64>) -> f64 {
-    points
-        .iter()
-        .map(|p| direction.dot(&p.coords))
-        .fold(f64::MAX, f64::min)
+    points.iter().map(|p| direction.dot(&p.coords)).fold(f64::MAX, f64::min)
 }
 
 pub(crate) fn bounds(points: &[Point3<f64>]) -> (Point3<f64>, Point3<f64>) {
     let first = points.first().copied().unwrap_or_default();
-    points
-        .iter()
-        .fold((first, first), |(lo, hi), p| (lo.inf(p), hi.sup(p)))
+    points.iter().fold((first, first), |(lo, hi), p| (lo.inf(p), hi.sup(p)))
 }
 
 /// Principal axes of a point set, an orthonormal triple.
 pub(crate) fn principal_axes(points: &[Point3<f64>]) -> [Vector3<f64>; 3] {
     let n = points.len().max(1) as f64;
     let mean = points.iter().map(|p| p.coords).sum::<Vector3<f64>>() / n;
-    let covariance: Matrix3<f64> = points
-        .iter()
-        .map(|p| (p.coords - mean) * (p.coords - mean).transpose())
-        .sum();
+    let covariance: Matrix3<f64> =
+        points.iter().map(|p| (p.coords - mean) * (p.coords - mean).transpose()).sum();
     let scale = covariance.norm();
     if scale == 0.0 {
         return [Vector3::x(), Vector3::y(), Vector3::z()];
     }
     let vectors = SymmetricEigen::new(covariance / scale).eigenvectors;
-    [
-        vectors.column(0).into(),
-        vectors.column(1).into(),
-        vectors.column(2).into(),
-    ]
+    [vectors.column(0).into(), vectors.column(1).into(), vectors.column(2).into()]
 }
 
 /// Offset every point to both sides along `axis` if the set is thinner than `thickness` there.
@@ -267,14 +243,7 @@ fn thicken(points: &mut Vec<Point3<f64>>, axis: &Vector3<f64>, thickness: f64) {
 fn bounding_box(points: &[Point3<f64>], axes: &[Vector3<f64>; 3]) -> Hull {
     let spans = axes.map(|axis| (lowest(points, &axis), -lowest(points, &-axis)));
     let corner = |i: usize| {
-        let along = |k: usize| {
-            axes[k]
-                * if i >> k & 1 == 0 {
-                    spans[k].0
-                } else {
-                    spans[k].1
-                }
-        };
+        let along = |k: usize| axes[k] * if i >> k & 1 == 0 { spans[k].0 } else { spans[k].1 };
         Point3::from(along(0) + along(1) + along(2))
     };
     let mut faces = vec![
@@ -294,10 +263,7 @@ fn bounding_box(points: &[Point3<f64>], axes: &[Vector3<f64>; 3]) -> Hull {
     if axes[0].cross(&axes[1]).dot(&axes[2]) < 0.0 {
         faces.iter_mut().for_each(|f| f.swap(1, 2));
     }
-    let mesh = TriMesh {
-        vertices: (0..8).map(corner).collect(),
-        faces,
-    };
+    let mesh = TriMesh { vertices: (0..8).map(corner).collect(), faces };
     let (lo, hi) = bounds(&mesh.vertices);
     let planes = axes
         .iter()
@@ -305,13 +271,7 @@ fn bounding_box(points: &[Point3<f64>], axes: &[Vector3<f64>; 3]) -> Hull {
         .flat_map(|(axis, (low, high))| [(*axis, high), (-axis, -low)])
         .collect();
     let volume = spans.iter().map(|(low, high)| high - low).product();
-    Hull {
-        mesh,
-        planes,
-        volume,
-        lo,
-        hi,
-    }
+    Hull { mesh, planes, volume, lo, hi }
 }
 
 #[cfg(test)]
@@ -332,15 +292,9 @@ mod tests {
             .map(|(x, y)| Point3::new(x, y, 0.01))
             .to_vec();
         let hull = Hull::of(&square, 0.002);
-        assert!(
-            (hull.volume - 0.03 * 0.03 * 0.002).abs() < 1e-9,
-            "volume {}",
-            hull.volume
-        );
+        assert!((hull.volume - 0.03 * 0.03 * 0.002).abs() < 1e-9, "volume {}", hull.volume);
         assert!(is_closed_and_outward(&hull.mesh));
-        let line: Vec<_> = (0..5)
-            .map(|i| Point3::new(0.01 * i as f64, 0.0, 0.0))
-            .collect();
+        let line: Vec<_> = (0..5).map(|i| Point3::new(0.01 * i as f64, 0.0, 0.0)).collect();
         assert!((Hull::of(&line, 0.002).volume - 0.04 * 0.002 * 0.002).abs() < 1e-9);
         assert!(Hull::of(&[Point3::origin()], 0.002).volume > 7.9e-9);
     }
@@ -358,20 +312,11 @@ mod tests {
         let ball = Hull::of(&shapes::sphere(0.03, 40).vertices, 0.002);
         let small = ball.simplified(32, 1e-4, 0.002);
         assert!(small.mesh.vertices.len() <= 32 && is_closed_and_outward(&small.mesh));
-        let worst = ball
-            .mesh
-            .vertices
-            .iter()
-            .map(|p| small.depth_outside(p))
-            .fold(0.0, f64::max);
+        let worst = ball.mesh.vertices.iter().map(|p| small.depth_outside(p)).fold(0.0, f64::max);
         assert!(worst < 0.0042, "worst {worst}");
         let refilled = small.refilled(&ball, 0.002);
-        let worst = ball
-            .mesh
-            .vertices
-            .iter()
-            .map(|p| refilled.depth_outside(p))
-            .fold(0.0, f64::max);
+        let worst =
+            ball.mesh.vertices.iter().map(|p| refilled.depth_outside(p)).fold(0.0, f64::max);
         assert!(worst < 0.0030, "worst after scaling {worst}");
         assert!((refilled.lo - ball.lo).amax() < 1e-9 && (refilled.hi - ball.hi).amax() < 1e-9);
         let ratio = refilled.volume / ball.volume;

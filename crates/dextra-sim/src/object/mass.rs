@@ -48,11 +48,7 @@ impl MassProperties {
             .iter()
             .enumerate()
             .map(|(f, m)| {
-                mesh.triangle(f)
-                    .iter()
-                    .map(|p| p.coords)
-                    .sum::<Vector3<f64>>()
-                    * (m / 3.0)
+                mesh.triangle(f).iter().map(|p| p.coords).sum::<Vector3<f64>>() * (m / 3.0)
             })
             .sum::<Vector3<f64>>()
             / mass_kg;
@@ -65,11 +61,7 @@ impl MassProperties {
             }
         }
         let inertia = Matrix3::identity() * second.trace() - second;
-        Ok(MassProperties {
-            mass_kg,
-            com: Point3::from(com),
-            inertia,
-        })
+        Ok(MassProperties { mass_kg, com: Point3::from(com), inertia })
     }
 }
 

@@ -23,13 +23,8 @@ impl Merger {
         field: &Field,
         config: &DecomposeConfig,
     ) -> Merger {
-        let points: Vec<Point3<f64>> = a
-            .mesh
-            .vertices
-            .iter()
-            .chain(&b.mesh.vertices)
-            .copied()
-            .collect();
+        let points: Vec<Point3<f64>> =
+            a.mesh.vertices.iter().chain(&b.mesh.vertices).copied().collect();
         let hull = Hull::of(&points, config.min_thickness_m);
         let excess = field.excess(&hull);
         let gained = (hull.volume - a.volume - b.volume).max(0.0);
@@ -48,8 +43,7 @@ pub(crate) fn merged(pieces: Vec<Piece>, field: &Field, config: &DecomposeConfig
     let mut mergers: BTreeMap<(usize, usize), Merger> = BTreeMap::new();
     let consider = |pieces: &[Option<Piece>], i: usize, j: usize, margin: f64| {
         let (a, b) = (pieces[i].as_ref()?, pieces[j].as_ref()?);
-        a.0.near(&b.0, margin)
-            .then(|| Merger::new(a, b, field, config))
+        a.0.near(&b.0, margin).then(|| Merger::new(a, b, field, config))
     };
     for j in 0..pieces.len() {
         for i in 0..j {
@@ -78,9 +72,7 @@ pub(crate) fn merged(pieces: Vec<Piece>, field: &Field, config: &DecomposeConfig
             }
             continue;
         };
-        pieces[i] = mergers
-            .remove(&(i, j))
-            .map(|merger| (merger.hull, merger.excess));
+        pieces[i] = mergers.remove(&(i, j)).map(|merger| (merger.hull, merger.excess));
         pieces[j] = None;
         mergers.retain(|&(a, b), _| a != i && b != i && a != j && b != j);
         for k in (0..pieces.len()).filter(|&k| k != i) {
@@ -101,24 +93,14 @@ mod tests {
         let mut blocks = TriMesh::default();
         for i in 0..6u32 {
             let block = shapes::cuboid(0.02, 0.02, 0.02);
-            blocks
-                .faces
-                .extend(block.faces.iter().map(|f| f.map(|v| v + 8 * i)));
+            blocks.faces.extend(block.faces.iter().map(|f| f.map(|v| v + 8 * i)));
             blocks.vertices.extend(block.vertices.iter().map(|v| {
                 let shift = nalgebra::Vector3::new(f64::from(i % 3), f64::from(i / 3), 0.0) * 0.06;
                 v + shift
             }));
         }
         let count = |max_hulls| {
-            decompose(
-                &blocks,
-                &DecomposeConfig {
-                    max_hulls,
-                    ..Default::default()
-                },
-            )
-            .unwrap()
-            .len()
+            decompose(&blocks, &DecomposeConfig { max_hulls, ..Default::default() }).unwrap().len()
         };
         assert_eq!((count(32), count(4), count(1)), (6, 4, 1));
     }

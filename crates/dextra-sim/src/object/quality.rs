@@ -27,20 +27,12 @@ pub fn hull_quality(
     n: usize,
 ) -> Result<HullQuality, ObjectError> {
     let hulls: Vec<Surface> = hulls.iter().map(Surface::new).collect::<Result<_, _>>()?;
-    let depth = |p: &Point3<f64>| {
-        hulls
-            .iter()
-            .map(|h| h.signed_distance(p))
-            .fold(f64::MAX, f64::min)
-    };
+    let depth =
+        |p: &Point3<f64>| hulls.iter().map(|h| h.signed_distance(p)).fold(f64::MAX, f64::min);
     let samples = surface.sample(n, 0);
     let missed = samples.iter().filter(|s| depth(&s.point) > offset).count();
     // An open sheet has free space on both sides.
-    let sides: &[f64] = if surface.is_open() {
-        &[1.0, -1.0]
-    } else {
-        &[1.0]
-    };
+    let sides: &[f64] = if surface.is_open() { &[1.0, -1.0] } else { &[1.0] };
     let (mut free, mut filled) = (0, 0);
     for sample in &samples {
         for side in sides {

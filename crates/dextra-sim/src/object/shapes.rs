@@ -9,11 +9,7 @@ use nalgebra::{Point3, Vector3};
 pub(crate) fn cuboid(x: f64, y: f64, z: f64) -> TriMesh {
     let corner = |i: usize| {
         let side = |k: usize, length: f64| {
-            if i >> k & 1 == 0 {
-                -length / 2.0
-            } else {
-                length / 2.0
-            }
+            if i >> k & 1 == 0 { -length / 2.0 } else { length / 2.0 }
         };
         Point3::new(side(0, x), side(1, y), side(2, z))
     };
@@ -49,8 +45,7 @@ pub(crate) fn revolved(profile: &[(f64, f64)], segments: usize) -> TriMesh {
         } else {
             for s in 0..segments {
                 let angle = TAU * s as f64 / segments as f64;
-                mesh.vertices
-                    .push(Point3::new(radius * angle.cos(), radius * angle.sin(), z));
+                mesh.vertices.push(Point3::new(radius * angle.cos(), radius * angle.sin(), z));
             }
             rings.push((first..first + segments as u32).collect());
         }
@@ -86,17 +81,13 @@ pub(crate) fn sphere(radius: f64, rings: usize) -> TriMesh {
 
 /// Closed solid cylinder standing on z = 0.
 pub(crate) fn cylinder(radius: f64, height: f64, segments: usize) -> TriMesh {
-    revolved(
-        &[(0.0, 0.0), (radius, 0.0), (radius, height), (0.0, height)],
-        segments,
-    )
+    revolved(&[(0.0, 0.0), (radius, 0.0), (radius, height), (0.0, height)], segments)
 }
 
 /// Cup of one sheet without thickness: radius 3 cm, height 8 cm, open at the top.
 pub(crate) fn open_sheet_cup() -> TriMesh {
-    let profile: Vec<_> = std::iter::once((0.0, 0.0))
-        .chain((0..=8).map(|i| (0.03, 0.01 * f64::from(i))))
-        .collect();
+    let profile: Vec<_> =
+        std::iter::once((0.0, 0.0)).chain((0..=8).map(|i| (0.03, 0.01 * f64::from(i)))).collect();
     revolved(&profile, 40)
 }
 
@@ -137,44 +128,29 @@ pub(crate) fn mug() -> TriMesh {
     for i in 0..ring {
         for j in 0..around {
             let next = (j + 1) % around;
-            let [a, b, c, d] = [
-                i * around + j,
-                i * around + next,
-                (i + 1) * around + next,
-                (i + 1) * around + j,
-            ];
-            mesh.faces
-                .extend([[a, b, c], [a, c, d]].map(|f| f.map(|v| v + first)));
+            let [a, b, c, d] =
+                [i * around + j, i * around + next, (i + 1) * around + next, (i + 1) * around + j];
+            mesh.faces.extend([[a, b, c], [a, c, d]].map(|f| f.map(|v| v + first)));
         }
     }
     for j in 1..around - 1 {
         mesh.faces.push([0, j + 1, j].map(|v| v + first));
-        mesh.faces
-            .push([0, j, j + 1].map(|v| v + first + ring * around));
+        mesh.faces.push([0, j, j + 1].map(|v| v + first + ring * around));
     }
     mesh
 }
 
 /// Bar bent to an L: two boxes 12 x 3 x 3 cm, a solid with one concave edge.
 pub(crate) fn bent_bar() -> TriMesh {
-    let outline = [
-        (0.0, 0.0),
-        (0.12, 0.0),
-        (0.12, 0.03),
-        (0.03, 0.03),
-        (0.03, 0.12),
-        (0.0, 0.12),
-    ];
+    let outline = [(0.0, 0.0), (0.12, 0.0), (0.12, 0.03), (0.03, 0.03), (0.03, 0.12), (0.0, 0.12)];
     let n = outline.len() as u32;
     let mut mesh = TriMesh::default();
     for z in [-0.015, 0.015] {
-        mesh.vertices
-            .extend(outline.map(|(x, y)| Point3::new(x, y, z)));
+        mesh.vertices.extend(outline.map(|(x, y)| Point3::new(x, y, z)));
     }
     for i in 0..n {
         let next = (i + 1) % n;
-        mesh.faces
-            .extend([[i, next, next + n], [i, next + n, i + n]]);
+        mesh.faces.extend([[i, next, next + n], [i, next + n, i + n]]);
     }
     for [a, b, c] in [[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 5]] {
         mesh.faces.push([a, c, b]);

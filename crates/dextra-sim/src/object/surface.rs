@@ -60,15 +60,10 @@ impl Surface {
     /// Meshes with non-finite vertices, indices out of range or without area.
     pub fn new(mesh: &TriMesh) -> Result<Surface, ObjectError> {
         let mesh = cleaned(mesh)?;
-        let empty = || ObjectError::Empty {
-            vertices: mesh.vertices.len(),
-            faces: mesh.faces.len(),
-        };
-        let tree = ParryMesh::new(
-            mesh.vertices.iter().map(to_parry).collect(),
-            mesh.faces.clone(),
-        )
-        .map_err(|_| empty())?;
+        let empty =
+            || ObjectError::Empty { vertices: mesh.vertices.len(), faces: mesh.faces.len() };
+        let tree = ParryMesh::new(mesh.vertices.iter().map(to_parry).collect(), mesh.faces.clone())
+            .map_err(|_| empty())?;
         let winding = Winding::new(&mesh);
         let (vertex_normals, edge_normals) = pseudo_normals(&mesh);
         let mut sum = 0.0;
@@ -83,10 +78,7 @@ impl Surface {
         let middle = mesh.vertices.iter().map(|v| v.coords).sum::<Vector3<f64>>()
             / mesh.vertices.len() as f64;
         let volume: f64 = (0..mesh.faces.len())
-            .map(|f| {
-                mesh.face_cross(f)
-                    .dot(&(mesh.triangle(f)[0].coords - middle))
-            })
+            .map(|f| mesh.face_cross(f).dot(&(mesh.triangle(f)[0].coords - middle)))
             .sum();
         let orientation = if volume < 0.0 { -1.0 } else { 1.0 };
         let open = boundary_edges(&mesh) > 0;
@@ -136,16 +128,11 @@ impl Surface {
     /// sign tells the sides apart even at sharp features. "Outward" follows the winding of the faces, turned round as a
     /// whole if they enclose a negative volume.
     pub fn closest(&self, point_in_object: &Point3<f64>) -> SurfacePoint {
-        let (projection, (face, location)) = self
-            .tree
-            .project_local_point_and_get_location(to_parry(point_in_object), false);
+        let (projection, (face, location)) =
+            self.tree.project_local_point_and_get_location(to_parry(point_in_object), false);
         let point = from_parry(projection.point);
         let normal = self.feature_normal(face as usize, location) * self.orientation;
-        SurfacePoint {
-            point,
-            normal,
-            distance: (point - point_in_object).norm(),
-        }
+        SurfacePoint { point, normal, distance: (point - point_in_object).norm() }
     }
 
     /// As [`Surface::closest`], with the normal turned towards the query point: for sheets without a thickness,
@@ -160,34 +147,21 @@ impl Surface {
 
     /// Distance to the surface, negative inside (see [`Surface`] for what is inside an open mesh), metres.
     pub fn signed_distance(&self, point_in_object: &Point3<f64>) -> f64 {
-        let distance = self
-            .tree
-            .distance_to_local_point(to_parry(point_in_object), false);
-        if self.contains(point_in_object) {
-            -distance
-        } else {
-            distance
-        }
+        let distance = self.tree.distance_to_local_point(to_parry(point_in_object), false);
+        if self.contains(point_in_object) { -distance } else { distance }
     }
 
     /// True if the point is inside the object's material.
     pub fn contains(&self, point_in_object: &Point3<f64>) -> bool {
         // Half-way between one and zero is the best cut for soup and small holes (Jacobson et al. 2013).
         let inside = self.winding.at(point_in_object) * self.orientation > 0.5;
-        inside
-            && self
-                .reachable
-                .as_ref()
-                .is_none_or(|field| !field.reachable(point_in_object))
+        inside && self.reachable.as_ref().is_none_or(|field| !field.reachable(point_in_object))
     }
 
     /// Unsigned distance, or `cap` where it is larger; much cheaper far away than an exact distance.
     pub(crate) fn distance_up_to(&self, p: &Point3<f64>, cap: f64) -> f64 {
         let query = to_parry(p);
-        match self
-            .tree
-            .project_local_point_with_max_dist(query, false, cap)
-        {
+        match self.tree.project_local_point_with_max_dist(query, false, cap) {
             Some(projection) => (projection.point - query).length(),
             None => cap,
         }
@@ -216,11 +190,7 @@ impl Surface {
                 }
                 let [a, b, c] = self.mesh.triangle(face);
                 let normal = unit(self.mesh.face_cross(face)) * self.orientation;
-                SurfacePoint {
-                    point: a + (b - a) * u + (c - a) * v,
-                    normal,
-                    distance: 0.0,
-                }
+                SurfacePoint { point: a + (b - a) * u + (c - a) * v, normal, distance: 0.0 }
             })
             .collect()
     }
@@ -260,9 +230,7 @@ fn pseudo_normals(mesh: &TriMesh) -> (Vec<Vector3<f64>>, EdgeNormals) {
             at_vertex[corners[k] as usize] +=
                 normal * (points[next] - points[k]).angle(&(points[last] - points[k]));
             let (i, j) = (corners[k], corners[next]);
-            *at_edge
-                .entry([i.min(j), i.max(j)])
-                .or_insert_with(Vector3::zeros) += normal;
+            *at_edge.entry([i.min(j), i.max(j)]).or_insert_with(Vector3::zeros) += normal;
         }
     }
     at_vertex.iter_mut().for_each(|n| *n = unit(*n));

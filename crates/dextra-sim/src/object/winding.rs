@@ -57,24 +57,10 @@ impl Winding {
             area += vector.norm();
             (lo, hi) = (lo.inf(&c), hi.sup(&c));
         }
-        let centre = Point3::from(if area > 0.0 {
-            weighted / area
-        } else {
-            (lo + hi) / 2.0
-        });
-        let radius = part
-            .iter()
-            .flatten()
-            .map(|p| (p - centre).norm())
-            .fold(0.0, f64::max);
+        let centre = Point3::from(if area > 0.0 { weighted / area } else { (lo + hi) / 2.0 });
+        let radius = part.iter().flatten().map(|p| (p - centre).norm()).fold(0.0, f64::max);
         let index = self.nodes.len();
-        self.nodes.push(Node {
-            centre,
-            radius,
-            dipole,
-            range: [first, last],
-            children: None,
-        });
+        self.nodes.push(Node { centre, radius, dipole, range: [first, last], children: None });
         if last - first > LEAF {
             let axis = (hi - lo).imax();
             let half = (last - first) / 2;
@@ -90,11 +76,7 @@ impl Winding {
 
     /// Signed winding number at `p`: 1 inside and 0 outside a closed mesh wound outwards.
     pub(crate) fn at(&self, p: &Point3<f64>) -> f64 {
-        if self.nodes.is_empty() {
-            0.0
-        } else {
-            self.node(0, p) / (4.0 * PI)
-        }
+        if self.nodes.is_empty() { 0.0 } else { self.node(0, p) / (4.0 * PI) }
     }
 
     fn node(&self, index: usize, p: &Point3<f64>) -> f64 {
@@ -106,10 +88,9 @@ impl Winding {
         }
         match node.children {
             Some([left, right]) => self.node(left, p) + self.node(right, p),
-            None => self.triangles[node.range[0]..node.range[1]]
-                .iter()
-                .map(|t| solid_angle(t, p))
-                .sum(),
+            None => {
+                self.triangles[node.range[0]..node.range[1]].iter().map(|t| solid_angle(t, p)).sum()
+            }
         }
     }
 }
@@ -139,15 +120,10 @@ mod tests {
                 0.06 * (t * 0.7).cos(),
                 0.05 + 0.07 * (t * 0.31).sin(),
             );
-            let exact: f64 = (0..mug.faces.len())
-                .map(|f| solid_angle(&mug.triangle(f), &p))
-                .sum::<f64>()
-                / (4.0 * PI);
-            assert!(
-                (tree.at(&p) - exact).abs() < 0.05,
-                "{p}: {} against {exact}",
-                tree.at(&p)
-            );
+            let exact: f64 =
+                (0..mug.faces.len()).map(|f| solid_angle(&mug.triangle(f), &p)).sum::<f64>()
+                    / (4.0 * PI);
+            assert!((tree.at(&p) - exact).abs() < 0.05, "{p}: {} against {exact}", tree.at(&p));
         }
     }
 

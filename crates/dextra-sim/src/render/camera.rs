@@ -33,17 +33,9 @@ impl Camera {
         fov_y_deg: f64,
         aspect: f64,
     ) -> Camera {
-        let mut camera = Camera {
-            lookat: Point3::origin(),
-            distance: 1.0,
-            azimuth_deg,
-            elevation_deg,
-        };
-        let finite = || {
-            points
-                .iter()
-                .filter(|p| p.coords.iter().all(|v| v.is_finite()))
-        };
+        let mut camera =
+            Camera { lookat: Point3::origin(), distance: 1.0, azimuth_deg, elevation_deg };
+        let finite = || points.iter().filter(|p| p.coords.iter().all(|v| v.is_finite()));
         let Some(&first) = finite().next() else {
             return camera;
         };
@@ -105,19 +97,7 @@ impl Camera {
 
     pub(super) fn check(&self) -> Result<(), RenderError> {
         let numbers = [self.distance, self.azimuth_deg, self.elevation_deg];
-        let finite = self
-            .lookat
-            .coords
-            .iter()
-            .chain(&numbers)
-            .all(|value| value.is_finite());
-        if finite {
-            Ok(())
-        } else {
-            Err(RenderError::NonFinite {
-                field: "camera",
-                index: None,
-            })
-        }
+        let finite = self.lookat.coords.iter().chain(&numbers).all(|value| value.is_finite());
+        if finite { Ok(()) } else { Err(RenderError::NonFinite { field: "camera", index: None }) }
     }
 }

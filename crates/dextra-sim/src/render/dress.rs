@@ -38,9 +38,7 @@ pub fn film_model(
     files: &[(String, Vec<u8>)],
     visuals: &[Visual<'_>],
 ) -> Result<MjModel, RenderError> {
-    let dressed: Vec<usize> = (0..visuals.len())
-        .filter(|&i| is_drawable(&visuals[i]))
-        .collect();
+    let dressed: Vec<usize> = (0..visuals.len()).filter(|&i| is_drawable(&visuals[i])).collect();
     match compile(xml, files, visuals, &dressed) {
         Err(RenderError::Scene { message }) if !dressed.is_empty() => {
             tracing::warn!("objects are shown by their collision hulls: {message}");
@@ -54,24 +52,15 @@ fn is_drawable(visual: &Visual<'_>) -> bool {
     let TriMesh { vertices, faces } = visual.mesh;
     let sound = vertices.len() >= 4
         && !faces.is_empty()
-        && vertices
-            .iter()
-            .all(|v| v.coords.iter().all(|value| value.is_finite()))
-        && faces
-            .iter()
-            .flatten()
-            .all(|&index| (index as usize) < vertices.len());
+        && vertices.iter().all(|v| v.coords.iter().all(|value| value.is_finite()))
+        && faces.iter().flatten().all(|&index| (index as usize) < vertices.len());
     let small = faces.len() <= MAX_FACES;
     if !sound || !small {
         tracing::warn!(
             "{} is shown by its collision hulls: its mesh of {} faces is {}",
             visual.body,
             faces.len(),
-            if sound {
-                "too large to draw in software"
-            } else {
-                "not drawable"
-            },
+            if sound { "too large to draw in software" } else { "not drawable" },
         );
     }
     sound && small
@@ -90,8 +79,7 @@ fn compile(
         // A file listed twice carries the same bytes, so a refusal is harmless.
         let _ = vfs.add_from_buffer(name, bytes);
     }
-    vfs.add_from_buffer(NAME, xml.as_bytes())
-        .map_err(|error| refused(error.to_string()))?;
+    vfs.add_from_buffer(NAME, xml.as_bytes()).map_err(|error| refused(error.to_string()))?;
     let mut spec = MjSpec::from_xml_vfs(NAME, &vfs).map_err(|error| refused(error.to_string()))?;
     decorate(&mut spec);
     for (index, visual) in visuals.iter().enumerate() {
@@ -99,36 +87,22 @@ fn compile(
         if !known {
             return Err(RenderError::UnknownBody {
                 name: visual.body.to_owned(),
-                valid: spec
-                    .body_iter()
-                    .map(|body| body.name().to_owned())
-                    .collect(),
+                valid: spec.body_iter().map(|body| body.name().to_owned()).collect(),
             });
         }
         if dressed.contains(&index) {
             dress(&mut spec, index, visual).map_err(|error| refused(error.to_string()))?;
         }
     }
-    spec.compile_with_vfs(&vfs)
-        .map_err(|error| refused(error.to_string()))
+    spec.compile_with_vfs(&vfs).map_err(|error| refused(error.to_string()))
 }
 
 /// Adds the surface as a geom without contacts or mass, in a group that viewers show.
 fn dress(spec: &mut MjSpec, index: usize, visual: &Visual<'_>) -> Result<(), MjEditError> {
     let name = format!("film_surface_{index}");
-    let vertices: Vec<f32> = visual
-        .mesh
-        .vertices
-        .iter()
-        .flat_map(|v| [v.x as f32, v.y as f32, v.z as f32])
-        .collect();
-    let faces: Vec<i32> = visual
-        .mesh
-        .faces
-        .iter()
-        .flatten()
-        .map(|&i| i as i32)
-        .collect();
+    let vertices: Vec<f32> =
+        visual.mesh.vertices.iter().flat_map(|v| [v.x as f32, v.y as f32, v.z as f32]).collect();
+    let faces: Vec<i32> = visual.mesh.faces.iter().flatten().map(|&i| i as i32).collect();
     let mesh = spec.add_mesh();
     mesh.set_name(&name)?;
     mesh.set_uservert(&vertices);

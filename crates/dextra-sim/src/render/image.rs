@@ -15,11 +15,7 @@ impl RgbImage {
     /// A picture of one colour.
     pub fn filled(width: u32, height: u32, rgb: [u8; 3]) -> Self {
         let count = width as usize * height as usize;
-        Self {
-            width,
-            height,
-            pixels: rgb.repeat(count),
-        }
+        Self { width, height, pixels: rgb.repeat(count) }
     }
 
     /// Colour at column `x` and row `y`, or `None` outside.

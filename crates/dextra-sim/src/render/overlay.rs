@@ -56,17 +56,8 @@ const FINGER_RGB: [[f32; 3]; 5] = [
 ];
 const PALM_RGB: [f32; 3] = [0.87, 0.74, 0.65];
 /// The palm's outline and its rays from the wrist, as pairs of keypoints.
-const PALM_BONES: [(usize, usize); 9] = [
-    (0, 1),
-    (0, 5),
-    (0, 9),
-    (0, 13),
-    (0, 17),
-    (1, 5),
-    (5, 9),
-    (9, 13),
-    (13, 17),
-];
+const PALM_BONES: [(usize, usize); 9] =
+    [(0, 1), (0, 5), (0, 9), (0, 13), (0, 17), (1, 5), (5, 9), (9, 13), (13, 17)];
 
 /// The human hand as capsules: one colour per finger, the palm as a fan of bones.
 /// Keypoints that are not finite are left out with the bones they belong to.
@@ -74,19 +65,10 @@ pub fn skeleton(keypoints: &Keypoints) -> Vec<Overlay> {
     let mut shapes = Vec::with_capacity(PALM_BONES.len() + 20);
     let mut bone = |a: usize, b: usize, radius: f64, rgb: [f32; 3]| {
         let (from, to) = (keypoints[a], keypoints[b]);
-        let finite = from
-            .coords
-            .iter()
-            .chain(to.coords.iter())
-            .all(|v| v.is_finite());
+        let finite = from.coords.iter().chain(to.coords.iter()).all(|v| v.is_finite());
         if finite {
             let rgba = [rgb[0], rgb[1], rgb[2], 1.0];
-            shapes.push(Overlay::Capsule {
-                from,
-                to,
-                radius,
-                rgba,
-            });
+            shapes.push(Overlay::Capsule { from, to, radius, rgba });
         }
     };
     for (a, b) in PALM_BONES {
@@ -113,52 +95,25 @@ pub(super) fn place(
     for (index, overlay) in overlays.iter().enumerate() {
         check(overlay, index)?;
         match overlay {
-            Overlay::Sphere {
-                center,
-                radius,
-                rgba,
-            } => {
+            Overlay::Sphere { center, radius, rgba } => {
                 let at = Pose::translation(center.x, center.y, center.z);
-                add(
-                    scene,
-                    Shape::plain(MjtGeom::mjGEOM_SPHERE, [*radius; 3]),
-                    &at,
-                    *rgba,
-                )?;
+                add(scene, Shape::plain(MjtGeom::mjGEOM_SPHERE, [*radius; 3]), &at, *rgba)?;
             }
-            Overlay::Capsule {
-                from,
-                to,
-                radius,
-                rgba,
-            } => {
+            Overlay::Capsule { from, to, radius, rgba } => {
                 let axis = to - from;
                 let turn = UnitQuaternion::rotation_between(&nalgebra::Vector3::z(), &axis)
                     .unwrap_or_else(|| {
                         UnitQuaternion::from_axis_angle(
                             &nalgebra::Vector3::x_axis(),
-                            if axis.z < 0.0 {
-                                std::f64::consts::PI
-                            } else {
-                                0.0
-                            },
+                            if axis.z < 0.0 { std::f64::consts::PI } else { 0.0 },
                         )
                     });
                 let middle = nalgebra::center(from, to);
                 let at = Pose::from_parts(Translation3::from(middle.coords), turn);
                 let size = [*radius, axis.norm() / 2.0, 0.0];
-                add(
-                    scene,
-                    Shape::plain(MjtGeom::mjGEOM_CAPSULE, size),
-                    &at,
-                    *rgba,
-                )?;
+                add(scene, Shape::plain(MjtGeom::mjGEOM_CAPSULE, size), &at, *rgba)?;
             }
-            Overlay::Ghost {
-                body,
-                world_from_body,
-                rgba,
-            } => {
+            Overlay::Ghost { body, world_from_body, rgba } => {
                 ghost(scene, model, body, world_from_body, *rgba)?;
             }
         }
@@ -171,35 +126,18 @@ fn check(overlay: &Overlay, index: usize) -> Result<(), RenderError> {
         Overlay::Sphere { center, radius, .. } => {
             radius.is_finite() && center.coords.iter().all(|v| v.is_finite())
         }
-        Overlay::Capsule {
-            from, to, radius, ..
-        } => {
-            radius.is_finite()
-                && from
-                    .coords
-                    .iter()
-                    .chain(to.coords.iter())
-                    .all(|v| v.is_finite())
+        Overlay::Capsule { from, to, radius, .. } => {
+            radius.is_finite() && from.coords.iter().chain(to.coords.iter()).all(|v| v.is_finite())
         }
-        Overlay::Ghost {
-            world_from_body: pose,
-            ..
-        } => {
+        Overlay::Ghost { world_from_body: pose, .. } => {
             let rotation = pose.rotation.quaternion().coords;
-            pose.translation
-                .vector
-                .iter()
-                .chain(rotation.iter())
-                .all(|v| v.is_finite())
+            pose.translation.vector.iter().chain(rotation.iter()).all(|v| v.is_finite())
         }
     };
     if finite {
         Ok(())
     } else {
-        Err(RenderError::NonFinite {
-            field: "overlays",
-            index: Some(index),
-        })
+        Err(RenderError::NonFinite { field: "overlays", index: Some(index) })
     }
 }
 
@@ -241,11 +179,7 @@ struct Shape {
 
 impl Shape {
     fn plain(kind: MjtGeom, size: [f64; 3]) -> Self {
-        Self {
-            kind,
-            size,
-            mesh: None,
-        }
+        Self { kind, size, mesh: None }
     }
 
     /// The shape of a model's geom, or `None` for planes and height fields, which no object is.
@@ -267,10 +201,7 @@ impl Shape {
     }
 }
 
-#[expect(
-    unsafe_code,
-    reason = "mujoco-rs asks its caller to keep asset indices in range"
-)]
+#[expect(unsafe_code, reason = "mujoco-rs asks its caller to keep asset indices in range")]
 fn add(
     scene: &mut MjvScene,
     shape: Shape,

@@ -24,9 +24,8 @@ const KEY_LIGHT: &str = "film_key_light";
 /// Call it before compiling; a second call changes nothing. Physics is not touched, so the scene
 /// that is stepped and the scene that is drawn may be one.
 pub fn decorate(spec: &mut MjSpec) {
-    let has_sky = spec
-        .texture_iter()
-        .any(|texture| texture.type_() == MjtTexture::mjTEXTURE_SKYBOX);
+    let has_sky =
+        spec.texture_iter().any(|texture| texture.type_() == MjtTexture::mjTEXTURE_SKYBOX);
     if !has_sky {
         let sky = spec.add_texture();
         sky.set_name(SKY).ok();

@@ -47,11 +47,7 @@ fn renderer(model: &MjModel) -> Option<Renderer> {
 }
 
 fn count(image: &RgbImage, pred: impl Fn([i32; 3]) -> bool) -> usize {
-    image
-        .pixels
-        .chunks_exact(3)
-        .filter(|p| pred([p[0].into(), p[1].into(), p[2].into()]))
-        .count()
+    image.pixels.chunks_exact(3).filter(|p| pred([p[0].into(), p[1].into(), p[2].into()])).count()
 }
 
 fn is_red([r, g, b]: [i32; 3]) -> bool {
@@ -81,16 +77,9 @@ fn an_object_appears_where_the_camera_projects_it() {
     for (x, y, z) in [(0.0, 0.0, 0.03), (0.06, 0.02, 0.09), (-0.05, 0.1, 0.15)] {
         qpos[at..at + 3].copy_from_slice(&[x, y, z]);
         let image = renderer.render_without_robot(&qpos, &CAMERA, &[]).unwrap();
-        assert!(
-            is_red(colour_at(&image, &CAMERA, Point3::new(x, y, z))),
-            "box at {x} {y} {z}"
-        );
+        assert!(is_red(colour_at(&image, &CAMERA, Point3::new(x, y, z))), "box at {x} {y} {z}");
         assert!(!is_red(image.get(2, 2).unwrap().map(i32::from)));
-        assert_eq!(
-            count(&image, is_green),
-            0,
-            "collision geometry stays hidden"
-        );
+        assert_eq!(count(&image, is_green), 0, "collision geometry stays hidden");
     }
 }
 
@@ -115,45 +104,25 @@ fn overlays_appear_where_they_are_and_ghosts_show_visual_geometry() {
         return;
     };
     let qpos = renderer.qpos0().to_vec();
-    let (ball, from, to) = (
-        Point3::new(0.1, 0.1, 0.1),
-        Point3::new(0.1, -0.02, 0.1),
-        Point3::new(0.02, 0.06, 0.14),
-    );
+    let (ball, from, to) =
+        (Point3::new(0.1, 0.1, 0.1), Point3::new(0.1, -0.02, 0.1), Point3::new(0.02, 0.06, 0.14));
     let green = [0.0, 1.0, 0.0, 1.0];
     let overlays = [
-        Overlay::Sphere {
-            center: ball,
-            radius: 0.015,
-            rgba: green,
-        },
-        Overlay::Capsule {
-            from,
-            to,
-            radius: 0.01,
-            rgba: green,
-        },
+        Overlay::Sphere { center: ball, radius: 0.015, rgba: green },
+        Overlay::Capsule { from, to, radius: 0.01, rgba: green },
         Overlay::Ghost {
             body: "cube".into(),
             world_from_body: Pose::translation(0.0, -0.05, 0.16),
             rgba: [0.0, 0.0, 1.0, 1.0],
         },
     ];
-    let image = renderer
-        .render_without_robot(&qpos, &CAMERA, &overlays)
-        .unwrap();
+    let image = renderer.render_without_robot(&qpos, &CAMERA, &overlays).unwrap();
     for point in [ball, from, to, nalgebra::center(&from, &to)] {
-        assert!(
-            is_green(colour_at(&image, &CAMERA, point)),
-            "overlay at {point}"
-        );
+        assert!(is_green(colour_at(&image, &CAMERA, point)), "overlay at {point}");
     }
     // 2.7 cm from the ghost's middle: inside its visual box, outside its collision box.
     for z in [0.16, 0.187, 0.133] {
-        assert!(
-            is_blue(colour_at(&image, &CAMERA, Point3::new(0.0, -0.05, z))),
-            "ghost at {z}"
-        );
+        assert!(is_blue(colour_at(&image, &CAMERA, Point3::new(0.0, -0.05, z))), "ghost at {z}");
     }
     let clean = renderer.render_without_robot(&qpos, &CAMERA, &[]).unwrap();
     assert_eq!(count(&clean, is_green), 0, "overlays last for one picture");
@@ -205,10 +174,7 @@ fn a_ghost_covers_what_the_moved_body_would_cover() {
             .count();
         let covered = count(&direct, |[r, _, _]| r > 40);
         assert!(covered > 500, "{geom}: {covered} pixels");
-        assert!(
-            differing * 50 < covered,
-            "{geom}: {differing} of {covered} pixels differ"
-        );
+        assert!(differing * 50 < covered, "{geom}: {differing} of {covered} pixels differ");
     }
 }
 
@@ -239,16 +205,10 @@ fn framing_keeps_every_point_in_the_picture_and_fills_it() {
             let mut reach: f64 = 0.0;
             for point in &points {
                 let [x, y] = camera.project(point, width, height).unwrap();
-                let (x, y) = (
-                    2.0 * x / f64::from(width) - 1.0,
-                    2.0 * y / f64::from(height) - 1.0,
-                );
+                let (x, y) = (2.0 * x / f64::from(width) - 1.0, 2.0 * y / f64::from(height) - 1.0);
                 reach = reach.max(x.abs()).max(y.abs());
             }
-            assert!(
-                (0.85..1.0).contains(&reach),
-                "{azimuth_deg} deg, {width} px: {reach}"
-            );
+            assert!((0.85..1.0).contains(&reach), "{azimuth_deg} deg, {width} px: {reach}");
         }
     }
     let nowhere = Camera::framing(&[Point3::new(f64::NAN, 0.0, 0.0)], 0.0, 0.0, 35.0, 1.0);
@@ -258,81 +218,41 @@ fn framing_keeps_every_point_in_the_picture_and_fills_it() {
 #[test]
 fn wrong_input_is_refused_by_name() {
     let model = model();
-    assert!(matches!(
-        Renderer::new(&model, 0, 240),
-        Err(RenderError::Size { .. })
-    ));
-    assert!(matches!(
-        Renderer::new(&model, 320, 100_000),
-        Err(RenderError::Size { .. })
-    ));
+    assert!(matches!(Renderer::new(&model, 0, 240), Err(RenderError::Size { .. })));
+    assert!(matches!(Renderer::new(&model, 320, 100_000), Err(RenderError::Size { .. })));
     let Some(mut renderer) = renderer(&model) else {
         return;
     };
     let mut qpos = renderer.qpos0().to_vec();
     assert!(matches!(
         renderer.render(&qpos[1..], &CAMERA, &[]),
-        Err(RenderError::QposLength {
-            got: 7,
-            expected: 8
-        })
+        Err(RenderError::QposLength { got: 7, expected: 8 })
     ));
-    let blind = Camera {
-        distance: f64::INFINITY,
-        ..CAMERA
-    };
+    let blind = Camera { distance: f64::INFINITY, ..CAMERA };
     assert!(matches!(
         renderer.render(&qpos, &blind, &[]),
-        Err(RenderError::NonFinite {
-            field: "camera",
-            index: None
-        })
+        Err(RenderError::NonFinite { field: "camera", index: None })
     ));
-    let ghost = Overlay::Ghost {
-        body: "teapot".into(),
-        world_from_body: Pose::identity(),
-        rgba: [1.0; 4],
-    };
-    let message = renderer
-        .render(&qpos, &CAMERA, &[ghost])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("teapot") && message.contains("cube"),
-        "{message}"
-    );
+    let ghost =
+        Overlay::Ghost { body: "teapot".into(), world_from_body: Pose::identity(), rgba: [1.0; 4] };
+    let message = renderer.render(&qpos, &CAMERA, &[ghost]).unwrap_err().to_string();
+    assert!(message.contains("teapot") && message.contains("cube"), "{message}");
     let many = vec![
-        Overlay::Sphere {
-            center: Point3::origin(),
-            radius: 0.01,
-            rgba: [1.0; 4]
-        };
+        Overlay::Sphere { center: Point3::origin(), radius: 0.01, rgba: [1.0; 4] };
         MAX_OVERLAY_GEOMS + 1
     ];
-    assert!(matches!(
-        renderer.render(&qpos, &CAMERA, &many),
-        Err(RenderError::TooManyOverlays)
-    ));
+    assert!(matches!(renderer.render(&qpos, &CAMERA, &many), Err(RenderError::TooManyOverlays)));
     qpos[3] = f64::NAN;
     assert!(matches!(
         renderer.render(&qpos, &CAMERA, &[]),
-        Err(RenderError::NonFinite {
-            field: "qpos",
-            index: Some(3)
-        })
+        Err(RenderError::NonFinite { field: "qpos", index: Some(3) })
     ));
 }
 
 #[test]
 fn missing_egl_names_the_packages() {
-    let message = RenderError::EglMissing {
-        reason: "EGL was not found".into(),
-    }
-    .to_string();
-    assert!(
-        message.contains("libegl1") && message.contains("libgl1-mesa-dri"),
-        "{message}"
-    );
+    let message = RenderError::EglMissing { reason: "EGL was not found".into() }.to_string();
+    assert!(message.contains("libegl1") && message.contains("libgl1-mesa-dri"), "{message}");
 }
 
 fn octahedron(radius: f64) -> dextra_core::TriMesh {
@@ -341,9 +261,7 @@ fn octahedron(radius: f64) -> dextra_core::TriMesh {
         point[i] = sign * radius;
         point
     };
-    let vertices = (0..6)
-        .map(|i| axis(i / 2, if i % 2 == 0 { 1.0 } else { -1.0 }))
-        .collect();
+    let vertices = (0..6).map(|i| axis(i / 2, if i % 2 == 0 { 1.0 } else { -1.0 })).collect();
     let faces = vec![
         [0, 2, 4],
         [2, 1, 4],
@@ -364,10 +282,7 @@ const BARE: &str = r#"<mujoco><worldbody><body name="ball" pos="0 0 .1"><freejoi
 #[test]
 fn a_dressed_scene_shows_the_surface_and_keeps_the_layout() {
     let surface = octahedron(0.05);
-    let visual = Visual {
-        body: "ball",
-        mesh: &surface,
-    };
+    let visual = Visual { body: "ball", mesh: &surface };
     let dressed = film_model(BARE, &[], &[visual]).unwrap();
     let Some(mut renderer) = renderer(&dressed) else {
         return;
@@ -386,10 +301,7 @@ fn a_surface_that_cannot_be_drawn_leaves_the_hulls() {
     let mut broken = octahedron(0.05);
     broken.faces[0][0] = 77;
     for surface in [flat, broken, dextra_core::TriMesh::default()] {
-        let visual = Visual {
-            body: "ball",
-            mesh: &surface,
-        };
+        let visual = Visual { body: "ball", mesh: &surface };
         let model = film_model(BARE, &[], &[visual]).unwrap();
         let Some(mut renderer) = renderer(&model) else {
             return;
@@ -398,16 +310,7 @@ fn a_surface_that_cannot_be_drawn_leaves_the_hulls() {
         let image = renderer.render(&qpos, &CAMERA, &[]).unwrap();
         assert!(count(&image, is_green) > 200, "the hull is shown");
     }
-    let unknown = Visual {
-        body: "cup",
-        mesh: &octahedron(0.05),
-    };
-    assert!(matches!(
-        film_model(BARE, &[], &[unknown]),
-        Err(RenderError::UnknownBody { .. })
-    ));
-    assert!(matches!(
-        film_model("<mujoco>", &[], &[]),
-        Err(RenderError::Scene { .. })
-    ));
+    let unknown = Visual { body: "cup", mesh: &octahedron(0.05) };
+    assert!(matches!(film_model(BARE, &[], &[unknown]), Err(RenderError::UnknownBody { .. })));
+    assert!(matches!(film_model("<mujoco>", &[], &[]), Err(RenderError::Scene { .. })));
 }

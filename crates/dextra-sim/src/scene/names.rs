@@ -56,19 +56,11 @@ pub(super) fn store(
 ) -> String {
     const LONGEST: usize = 80;
     let harmless = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_".contains(c) {
-            c
-        } else {
-            '_'
-        }
+        if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }
     };
     let clean = |text: &str| text.chars().map(harmless).take(LONGEST).collect::<String>();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
-    let hash: String = Sha256::digest(&bytes)
-        .iter()
-        .take(6)
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let hash: String = Sha256::digest(&bytes).iter().take(6).map(|b| format!("{b:02x}")).collect();
     let path = format!("{folder}/{}_{hash}.{}", clean(stem), clean(extension));
     if !files.iter().any(|(taken, _)| *taken == path) {
         files.push((path.clone(), bytes));

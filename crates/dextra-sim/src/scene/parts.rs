@@ -97,10 +97,7 @@ fn principal(inertia: &nalgebra::Matrix3<f64>) -> ([f64; 3], UnitQuaternion<f64>
         axes.column_mut(2).neg_mut();
     }
     let rotation = nalgebra::Rotation3::from_matrix_unchecked(axes);
-    (
-        eigen.eigenvalues.into(),
-        UnitQuaternion::from_rotation_matrix(&rotation),
-    )
+    (eigen.eigenvalues.into(), UnitQuaternion::from_rotation_matrix(&rotation))
 }
 
 fn obj_bytes(mesh: &TriMesh) -> Vec<u8> {
@@ -134,8 +131,7 @@ pub(super) fn add_hand(
     embed_files(&mut child, hand, prefix, files)?;
     let mount = placement.world_from_mount;
     let body = spec.world_body_mut().add_body();
-    body.set_name(&wrist_body(prefix))
-        .map_err(engine("named"))?;
+    body.set_name(&wrist_body(prefix)).map_err(engine("named"))?;
     *body.quat_mut() = [mount.w, mount.i, mount.j, mount.k];
     body.set_explicitinertial(true);
     body.set_mass(config.mass);
@@ -144,27 +140,19 @@ pub(super) fn add_hand(
     for (slot, name) in wrist_names(prefix).iter().enumerate() {
         let joint = body.add_joint();
         joint.set_name(name).map_err(engine("named"))?;
-        joint.set_type(if slot < 3 {
-            MjtJoint::mjJNT_SLIDE
-        } else {
-            MjtJoint::mjJNT_HINGE
-        });
+        joint.set_type(if slot < 3 { MjtJoint::mjJNT_SLIDE } else { MjtJoint::mjJNT_HINGE });
         *joint.axis_mut() = AXES[slot % 3].1;
     }
     let frame = body.add_frame();
     *frame.pos_mut() = (-placement.pivot_in_root.coords).into();
-    let root = child
-        .body_mut(&hand.root_body)
-        .ok_or_else(|| SceneError::Engine {
-            subject: format!("hand `{}`", hand.map.name),
-            step: "attached",
-            message: format!("no body named `{}`", hand.root_body),
-        })?;
+    let root = child.body_mut(&hand.root_body).ok_or_else(|| SceneError::Engine {
+        subject: format!("hand `{}`", hand.map.name),
+        step: "attached",
+        message: format!("no body named `{}`", hand.root_body),
+    })?;
     *root.pos_mut() = [0.0; 3];
     *root.quat_mut() = [1.0, 0.0, 0.0, 0.0];
-    frame
-        .attach_by_deep_copy(root, prefix, "")
-        .map_err(engine("attached"))?;
+    frame.attach_by_deep_copy(root, prefix, "").map_err(engine("attached"))?;
     for (slot, name) in wrist_names(prefix).iter().enumerate() {
         let actuator = spec.add_actuator();
         actuator.set_name(name).map_err(engine("named"))?;
@@ -175,11 +163,7 @@ pub(super) fn add_hand(
         } else {
             (config.angular_kp, config.angular_kv, config.angular_torque)
         };
-        let servo = PositionConfig {
-            kp,
-            kv: Some(kv),
-            ..Default::default()
-        };
+        let servo = PositionConfig { kp, kv: Some(kv), ..Default::default() };
         actuator.set_to_position(servo).map_err(engine("driven"))?;
         *actuator.forcerange_mut() = [-limit, limit];
         actuator.set_forcelimited(MjtLimited::mjLIMITED_TRUE);
@@ -201,12 +185,8 @@ fn embed_files(
     files: &mut Vec<(String, Vec<u8>)>,
 ) -> Result<(), SceneError> {
     let Some(dir) = &hand.dir else { return Ok(()) };
-    let mut embedded = Embedded {
-        hand,
-        folder: prefix.trim_end_matches('/'),
-        files,
-        known: vec![],
-    };
+    let mut embedded =
+        Embedded { hand, folder: prefix.trim_end_matches('/'), files, known: vec![] };
     let mesh_dir = dir.join(child.compiler().meshdir());
     for mesh in child.mesh_iter_mut() {
         let file = mesh.file().to_owned();
@@ -276,7 +256,6 @@ pub(super) fn virtual_files(files: &[(String, Vec<u8>)]) -> MjVfs {
 pub(super) fn compile(xml: &str, files: &[(String, Vec<u8>)]) -> Result<MjModel, String> {
     const NAME: &str = "scene.xml";
     let mut vfs = virtual_files(files);
-    vfs.add_from_buffer(NAME, xml.as_bytes())
-        .map_err(|e| e.to_string())?;
+    vfs.add_from_buffer(NAME, xml.as_bytes()).map_err(|e| e.to_string())?;
     MjModel::from_xml_vfs(NAME, &vfs).map_err(|e| e.to_string())
 }

@@ -23,11 +23,7 @@ pub fn root_to_wrist(hand: &SceneHand, world_from_root: &Pose, near: &[f64; 6]) 
     let slides = mount.inverse() * pivot_in_world.coords;
     let m = (mount.inverse() * world_from_root.rotation).to_rotation_matrix();
     let (sine, cosine) = (-m[(1, 2)], m[(2, 2)]);
-    let first = if sine.hypot(cosine) > SINGULAR {
-        sine.atan2(cosine)
-    } else {
-        near[3]
-    };
+    let first = if sine.hypot(cosine) > SINGULAR { sine.atan2(cosine) } else { near[3] };
     // The other solution of the same rotation is (a + pi, pi - b, c + pi).
     let candidates = [first, first + PI].map(|a| {
         // What the first hinge leaves is Ry(b) Rz(c). Solving b and c from that, and not from `m`,
@@ -43,11 +39,7 @@ pub fn root_to_wrist(hand: &SceneHand, world_from_root: &Pose, near: &[f64; 6]) 
         }
         unwrapped
     });
-    let gap = |angles: &[f64; 3]| {
-        (0..3)
-            .map(|i| (angles[i] - near[3 + i]).powi(2))
-            .sum::<f64>()
-    };
+    let gap = |angles: &[f64; 3]| (0..3).map(|i| (angles[i] - near[3 + i]).powi(2)).sum::<f64>();
     let second_is_nearer = gap(&candidates[1]) + 1e-9 < gap(&candidates[0]);
     let [a, b, c] = candidates[usize::from(second_is_nearer)];
     [slides.x, slides.y, slides.z, a, b, c]
@@ -61,8 +53,5 @@ pub fn wrist_to_root(hand: &SceneHand, q: &[f64; 6]) -> Pose {
         * axis(Vector3::y(), q[4])
         * axis(Vector3::z(), q[5]);
     let pivot = hand.world_from_mount * Vector3::new(q[0], q[1], q[2]);
-    Pose::from_parts(
-        (pivot - rotation * hand.pivot_in_root.coords).into(),
-        rotation,
-    )
+    Pose::from_parts((pivot - rotation * hand.pivot_in_root.coords).into(), rotation)
 }

@@ -32,9 +32,7 @@ fn bare(model: &MjModel, start: Option<&[f64]>, ctrl: &[f64]) -> (Vec<f64>, Vec<
 
 /// Different controls for every world, `[WORLDS, STEPS, nu]`, world after world.
 fn controls(scene: &Scene) -> Vec<f64> {
-    (0..WORLDS)
-        .flat_map(|world| wandering(scene, STEPS, world as u64))
-        .collect()
+    (0..WORLDS).flat_map(|world| wandering(scene, STEPS, world as u64)).collect()
 }
 
 /// The slice of `world` in a buffer of equal parts.
@@ -49,26 +47,15 @@ const ALL: [usize; WORLDS] = [0, 1, 2, 3, 4];
 fn batch_equals_bare_loops_bit_for_bit_on_any_number_of_threads() {
     let scene = allegro_with_cube();
     let ctrl = controls(&scene);
-    let bare: Vec<_> = ALL
-        .iter()
-        .map(|&w| bare(&scene.model, None, part(&ctrl, w)))
-        .collect();
+    let bare: Vec<_> = ALL.iter().map(|&w| bare(&scene.model, None, part(&ctrl, w))).collect();
     assert_ne!(bits(&bare[0].0), bits(&bare[1].0), "the worlds do differ");
     for threads in [1, 2, 3, 7] {
         let mut batch = Batch::new(&scene.model, WORLDS, threads).unwrap();
         assert_eq!(batch.threads(), threads.min(WORLDS));
         let qpos = batch.rollout(&ALL, STEPS, &ctrl).unwrap();
         for (world, (path, state)) in bare.iter().enumerate() {
-            assert_eq!(
-                bits(part(&qpos, world)),
-                bits(path),
-                "{threads} threads, world {world}"
-            );
-            assert_eq!(
-                bits(batch.state(world)),
-                bits(state),
-                "{threads} threads, world {world}"
-            );
+            assert_eq!(bits(part(&qpos, world)), bits(path), "{threads} threads, world {world}");
+            assert_eq!(bits(batch.state(world)), bits(state), "{threads} threads, world {world}");
             assert_eq!(batch.fate(world), Fate::Fine);
         }
     }
@@ -85,9 +72,7 @@ fn rollouts_in_pieces_and_in_another_order_give_the_same_bits() {
     let mut joined = vec![Vec::new(); WORLDS];
     let order = [3, 0, 4, 2, 1];
     for span in [0..1, 1..50, 50..51, 51..STEPS] {
-        let rows = order
-            .iter()
-            .flat_map(|&w| &part(&ctrl, w)[span.start * nu..span.end * nu]);
+        let rows = order.iter().flat_map(|&w| &part(&ctrl, w)[span.start * nu..span.end * nu]);
         let rows: Vec<f64> = rows.copied().collect();
         let got = pieces.rollout(&order, span.len(), &rows).unwrap();
         for (slot, &world) in order.iter().enumerate() {
@@ -120,10 +105,7 @@ fn a_restored_state_continues_bit_for_bit() {
     batch.set_state(1, &snapshot).unwrap();
     let again = batch.rollout(&[1], 40, &onwards).unwrap();
     assert_eq!(bits(&again), bits(&first));
-    assert_eq!(
-        bits(&bare(&scene.model, Some(&snapshot), &onwards).0),
-        bits(&first)
-    );
+    assert_eq!(bits(&bare(&scene.model, Some(&snapshot), &onwards).0), bits(&first));
 }
 
 #[test]
@@ -132,18 +114,12 @@ fn a_field_of_one_world_changes_that_world_alone() {
     let ctrl = controls(&scene);
     let mut plain = Batch::new(&scene.model, WORLDS, 2).unwrap();
     let reference = plain.rollout(&ALL, STEPS, &ctrl).unwrap();
-    let cube = scene
-        .model
-        .name_to_id(MjtObjBase::mjOBJ_BODY, "object/cube")
-        .unwrap();
+    let cube = scene.model.name_to_id(MjtObjBase::mjOBJ_BODY, "object/cube").unwrap();
     for (field, factor) in [("geom_friction", 0.3), ("body_mass", 3.0)] {
         let mut changed = MjModel::clone(&scene.model);
         match field {
             "geom_friction" => {
-                changed
-                    .geom_friction_mut()
-                    .iter_mut()
-                    .for_each(|f| f[0] *= factor);
+                changed.geom_friction_mut().iter_mut().for_each(|f| f[0] *= factor);
             }
             _ => changed.body_mass_mut()[cube] *= factor,
         }
@@ -157,19 +133,11 @@ fn a_field_of_one_world_changes_that_world_alone() {
         }
         let qpos = batch.rollout(&ALL, STEPS, &ctrl).unwrap();
         for world in [0, 2, 3, 4] {
-            assert_eq!(
-                bits(part(&qpos, world)),
-                bits(part(&reference, world)),
-                "{field}"
-            );
+            assert_eq!(bits(part(&qpos, world)), bits(part(&reference, world)), "{field}");
         }
         assert_ne!(bits(part(&qpos, 1)), bits(part(&reference, 1)), "{field}");
         let (expected, _) = bare(&changed, None, part(&ctrl, 1));
-        assert_eq!(
-            bits(part(&qpos, 1)),
-            bits(&expected),
-            "{field} as in a model of its own"
-        );
+        assert_eq!(bits(part(&qpos, 1)), bits(&expected), "{field} as in a model of its own");
     }
 }
 
@@ -196,10 +164,7 @@ fn a_world_that_breaks_is_quarantined_and_the_others_do_not_notice() {
     }
     assert_eq!(batch.fate(1), Fate::NonFinite);
     assert_eq!(batch.fate(3), Fate::NonFinite);
-    assert!(
-        qpos.iter().all(|v| v.is_finite()),
-        "no NaN leaks into the records"
-    );
+    assert!(qpos.iter().all(|v| v.is_finite()), "no NaN leaks into the records");
     let rows: Vec<_> = part(&qpos, 1).chunks_exact(nq).collect();
     let good: Vec<_> = part(&reference, 1).chunks_exact(nq).collect();
     assert_eq!(bits(rows[29]), bits(good[29]), "sound before the NaN");
@@ -259,57 +224,25 @@ fn a_fatal_engine_error_ends_one_world_and_not_the_process() {
             }
         }
     }
-    assert!(
-        fatal > 0,
-        "no memory size provoked a fatal error in the heap alone"
-    );
+    assert!(fatal > 0, "no memory size provoked a fatal error in the heap alone");
 }
 
 #[test]
 fn calls_that_make_no_sense_are_refused() {
     let scene = allegro_with_cube();
     let nu = scene.model.nu() as usize;
-    assert!(matches!(
-        Batch::new(&scene.model, 0, 1),
-        Err(BatchError::Make { worlds: 0, .. })
-    ));
+    assert!(matches!(Batch::new(&scene.model, 0, 1), Err(BatchError::Make { worlds: 0, .. })));
     let mut batch = Batch::new(&scene.model, 2, 1).unwrap();
     let short = batch.rollout(&[0], 2, &vec![0.0; 2 * nu - 1]).unwrap_err();
-    assert!(
-        matches!(short, BatchError::Length { what: "ctrl", .. }),
-        "{short}"
-    );
+    assert!(matches!(short, BatchError::Length { what: "ctrl", .. }), "{short}");
     let beyond = batch.rollout(&[2], 1, &vec![0.0; nu]).unwrap_err();
-    assert!(
-        matches!(
-            beyond,
-            BatchError::World {
-                world: 2,
-                worlds: 2
-            }
-        ),
-        "{beyond}"
-    );
+    assert!(matches!(beyond, BatchError::World { world: 2, worlds: 2 }), "{beyond}");
     let twice = batch.rollout(&[1, 1], 1, &vec![0.0; 2 * nu]).unwrap_err();
     assert!(matches!(twice, BatchError::Twice { world: 1 }), "{twice}");
-    assert!(matches!(
-        batch.set_state(0, &[0.0]),
-        Err(BatchError::Length { what: "state", .. })
-    ));
+    assert!(matches!(batch.set_state(0, &[0.0]), Err(BatchError::Length { what: "state", .. })));
     let state = batch.state(0).to_vec();
-    assert!(matches!(
-        batch.set_state(2, &state),
-        Err(BatchError::World { world: 2, .. })
-    ));
-    for field in [
-        "geom_type",
-        "no_such_field",
-        "tex_adr",
-        "names",
-        "body\0mass",
-        "",
-        "qpos",
-    ] {
+    assert!(matches!(batch.set_state(2, &state), Err(BatchError::World { world: 2, .. })));
+    for field in ["geom_type", "no_such_field", "tex_adr", "names", "body\0mass", "", "qpos"] {
         let refused = batch.per_world_field(field);
         assert!(matches!(refused, Err(BatchError::Field(_))), "`{field}`");
     }

@@ -95,41 +95,20 @@ pub fn gripper() -> (TempDir, Hand) {
 }
 
 pub fn obj(mesh: &TriMesh) -> String {
-    let vertices = mesh
-        .vertices
-        .iter()
-        .map(|v| format!("v {} {} {}\n", v.x, v.y, v.z));
-    let faces = mesh
-        .faces
-        .iter()
-        .map(|[a, b, c]| format!("f {} {} {}\n", a + 1, b + 1, c + 1));
+    let vertices = mesh.vertices.iter().map(|v| format!("v {} {} {}\n", v.x, v.y, v.z));
+    let faces = mesh.faces.iter().map(|[a, b, c]| format!("f {} {} {}\n", a + 1, b + 1, c + 1));
     vertices.chain(faces).collect()
 }
 
 /// A closed box about the origin with the given half sizes.
 pub fn cuboid(half: [f64; 3]) -> TriMesh {
     let sign = |bit: usize, i: usize| {
-        if i >> bit & 1 == 1 {
-            half[bit]
-        } else {
-            -half[bit]
-        }
+        if i >> bit & 1 == 1 { half[bit] } else { -half[bit] }
     };
-    let vertices = (0..8)
-        .map(|i| Point3::new(sign(0, i), sign(1, i), sign(2, i)))
-        .collect();
-    let quads = [
-        [0, 4, 6, 2],
-        [1, 3, 7, 5],
-        [0, 1, 5, 4],
-        [2, 6, 7, 3],
-        [0, 2, 3, 1],
-        [4, 5, 7, 6],
-    ];
-    let faces = quads
-        .iter()
-        .flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]])
-        .collect();
+    let vertices = (0..8).map(|i| Point3::new(sign(0, i), sign(1, i), sign(2, i))).collect();
+    let quads =
+        [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]];
+    let faces = quads.iter().flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]).collect();
     TriMesh { vertices, faces }
 }
 
@@ -168,10 +147,7 @@ pub fn at(x: f64, y: f64, z: f64) -> Pose {
 }
 
 pub fn put(object: &ObjectModel, world_from_object: Pose) -> ObjectPlacement<'_> {
-    ObjectPlacement {
-        object,
-        world_from_object,
-    }
+    ObjectPlacement { object, world_from_object }
 }
 
 /// An Allegro hand, palm up 20 cm above the table, with a light cube falling into it.
@@ -180,10 +156,7 @@ pub fn allegro_with_cube() -> Scene {
     let object = cube("cube", 0.03, 0.08);
     // The palm's normal is x of the root frame; turned up, the fingers (z) lie along -x.
     let mount = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), -std::f64::consts::FRAC_PI_2);
-    let placement = HandPlacement {
-        world_from_mount: mount,
-        ..place(&hand)
-    };
+    let placement = HandPlacement { world_from_mount: mount, ..place(&hand) };
     let config = SceneConfig::new(-0.2);
     Scene::compose(&config, &[placement], &[put(&object, at(0.0, 0.0, 0.06))]).unwrap()
 }

@@ -35,10 +35,7 @@ fn assert_same_pose(got: &Pose, expected: &Pose, what: &str) {
     let moved = pose::distance_between(got, expected);
     // The angle from the vector part: an arc cosine would lose half of the digits.
     let turned = 2.0 * (got.rotation.inverse() * expected.rotation).imag().norm();
-    assert!(
-        moved < 1e-12 && turned < 1e-12,
-        "{what}: off by {moved} m, {turned} rad"
-    );
+    assert!(moved < 1e-12 && turned < 1e-12, "{what}: off by {moved} m, {turned} rad");
 }
 
 #[test]
@@ -52,19 +49,11 @@ fn wrist_coordinates_and_root_pose_are_inverse() {
         let q = root_to_wrist(&hand, &root, &near);
         assert_same_pose(&wrist_to_root(&hand, &q), &root, &format!("case {case}"));
         for hinge in 3..6 {
-            assert!(
-                (q[hinge] - near[hinge]).abs() <= PI + 1e-9,
-                "unwrapped to the nearest turn"
-            );
+            assert!((q[hinge] - near[hinge]).abs() <= PI + 1e-9, "unwrapped to the nearest turn");
         }
         let back = root_to_wrist(&hand, &wrist_to_root(&hand, &near), &near);
-        let error = (0..6)
-            .map(|i| (back[i] - near[i]).abs())
-            .fold(0.0, f64::max);
-        assert!(
-            error < 1e-6,
-            "case {case}: coordinates come back, off by {error}"
-        );
+        let error = (0..6).map(|i| (back[i] - near[i]).abs()).fold(0.0, f64::max);
+        assert!(error < 1e-6, "case {case}: coordinates come back, off by {error}");
     }
 }
 
@@ -74,11 +63,8 @@ fn the_engine_puts_the_root_where_the_wrist_coordinates_say() {
     let mut noise = Noise(2);
     for case in 0..20 {
         let pivot_in_root = Point3::new(0.0, 0.03, -0.05);
-        let placement = HandPlacement {
-            hand: &hand,
-            world_from_mount: turn(&mut noise),
-            pivot_in_root,
-        };
+        let placement =
+            HandPlacement { hand: &hand, world_from_mount: turn(&mut noise), pivot_in_root };
         let scene = Scene::compose(&SceneConfig::new(-5.0), &[placement], &[]).unwrap();
         let shift = Translation3::new(noise.signed(), noise.signed(), noise.signed());
         let root = Pose::from_parts(shift, turn(&mut noise));
@@ -89,10 +75,7 @@ fn the_engine_puts_the_root_where_the_wrist_coordinates_say() {
         let mut data = MjData::new(&*scene.model);
         data.qpos_mut().copy_from_slice(&qpos);
         data.forward();
-        let body = scene
-            .model
-            .name_to_id(MjtObjBase::mjOBJ_BODY, "right/palm")
-            .unwrap();
+        let body = scene.model.name_to_id(MjtObjBase::mjOBJ_BODY, "right/palm").unwrap();
         let engine = pose::from_pos_quat(data.xpos()[body], data.xquat()[body]);
         assert!(pose::distance_between(&engine, &root) < 1e-9, "case {case}");
         assert!(pose::angle_between(&engine, &root) < 1e-6, "case {case}");
@@ -107,24 +90,15 @@ fn hinges_follow_a_path_of_many_turns_without_a_jump() {
         for step in 0..=600 {
             let angle = 3.0 * TAU * f64::from(step) / 600.0;
             let rotation = UnitQuaternion::from_axis_angle(&axis, angle);
-            let next = root_to_wrist(
-                &hand,
-                &Pose::from_parts(Translation3::identity(), rotation),
-                &q,
-            );
+            let next =
+                root_to_wrist(&hand, &Pose::from_parts(Translation3::identity(), rotation), &q);
             for hinge in 3..6 {
-                assert!(
-                    (next[hinge] - q[hinge]).abs() < 0.04,
-                    "step {step}: {q:?} to {next:?}"
-                );
+                assert!((next[hinge] - q[hinge]).abs() < 0.04, "step {step}: {q:?} to {next:?}");
             }
             q = next;
         }
         let total = if axis.x > 0.5 { q[3] } else { q[5] };
-        assert!(
-            (total - 3.0 * TAU).abs() < 1e-9,
-            "three turns are counted: {total}"
-        );
+        assert!((total - 3.0 * TAU).abs() < 1e-9, "three turns are counted: {total}");
     }
 }
 
@@ -172,15 +146,8 @@ fn hinges_pass_their_singularity_without_a_jump() {
 fn names_of_hands_and_objects_never_clash() {
     let (_dir, hand) = gripper();
     let left = dextra_sim::hand::Hand::builtin("allegro", dextra_core::Side::Left).unwrap();
-    let names = [
-        "palm",
-        "right/palm",
-        "wrist/right",
-        "table",
-        "object/palm",
-        "right/palm_00",
-        "a b<\"&'>",
-    ];
+    let names =
+        ["palm", "right/palm", "wrist/right", "table", "object/palm", "right/palm_00", "a b<\"&'>"];
     let objects: Vec<_> = names.iter().map(|name| cube(name, 0.02, 0.1)).collect();
     let placed: Vec<_> = objects
         .iter()
@@ -201,31 +168,17 @@ fn names_of_hands_and_objects_never_clash() {
         assert!((0..7).all(|i| seen.insert(object.qpos + i)));
         let here = scene.world_from_object(index, &scene.default_qpos());
         assert_same_pose(&here, &placed[index].world_from_object, names[index]);
-        let geoms = scene
-            .owner
-            .iter()
-            .filter(|&&o| o == Owner::Object(index))
-            .count();
+        let geoms = scene.owner.iter().filter(|&&o| o == Owner::Object(index)).count();
         assert_eq!(geoms, 1, "{}", names[index]);
     }
     assert_eq!(seen.len(), scene.model.nq() as usize);
-    assert_eq!(
-        scene.owner.iter().filter(|&&o| o == Owner::Table).count(),
-        1
-    );
+    assert_eq!(scene.owner.iter().filter(|&&o| o == Owner::Table).count(), 1);
     for (index, expected) in [(0, 7), (1, 7)] {
-        let geoms = scene
-            .owner
-            .iter()
-            .filter(|&&o| o == Owner::Hand(index))
-            .count();
+        let geoms = scene.owner.iter().filter(|&&o| o == Owner::Hand(index)).count();
         assert_eq!(geoms, expected);
     }
-    let controls: std::collections::BTreeSet<_> = scene
-        .hands
-        .iter()
-        .flat_map(|h| h.wrist_ctrl.iter().chain(&h.finger_ctrl))
-        .collect();
+    let controls: std::collections::BTreeSet<_> =
+        scene.hands.iter().flat_map(|h| h.wrist_ctrl.iter().chain(&h.finger_ctrl)).collect();
     assert_eq!(controls.len(), scene.model.nu() as usize);
 }
 
@@ -233,29 +186,15 @@ fn names_of_hands_and_objects_never_clash() {
 fn bad_object_names_are_refused_by_name() {
     let (first, second) = (cube("mug", 0.02, 0.1), cube("mug", 0.03, 0.1));
     fn compose(objects: &[ObjectPlacement<'_>]) -> SceneError {
-        Scene::compose(&SceneConfig::new(0.0), &[], objects)
-            .err()
-            .unwrap()
+        Scene::compose(&SceneConfig::new(0.0), &[], objects).err().unwrap()
     }
-    let twice = compose(&[
-        put(&first, at(0.0, 0.0, 0.1)),
-        put(&second, at(0.2, 0.0, 0.1)),
-    ]);
+    let twice = compose(&[put(&first, at(0.0, 0.0, 0.1)), put(&second, at(0.2, 0.0, 0.1))]);
     assert!(matches!(&twice, SceneError::DuplicateObject { name } if name == "mug"));
-    assert!(
-        twice.to_string().contains("two objects are called `mug`"),
-        "{twice}"
-    );
+    assert!(twice.to_string().contains("two objects are called `mug`"), "{twice}");
     for name in ["", "mug\0cup"] {
         let object = cube(name, 0.02, 0.1);
-        let error = compose(&[
-            put(&first, at(0.0, 0.0, 0.1)),
-            put(&object, at(0.2, 0.0, 0.1)),
-        ]);
-        assert!(
-            matches!(error, SceneError::ObjectName { index: 1, .. }),
-            "{error}"
-        );
+        let error = compose(&[put(&first, at(0.0, 0.0, 0.1)), put(&object, at(0.2, 0.0, 0.1))]);
+        assert!(matches!(error, SceneError::ObjectName { index: 1, .. }), "{error}");
     }
 }
 
@@ -271,40 +210,20 @@ fn solver_settings_reach_the_compiled_model_whatever_the_hand_says() {
     });
     let object = cube("cube", 0.02, 0.1);
     for hand in [&odd, &builtin("allegro"), &builtin("shadow")] {
-        let config = SceneConfig {
-            timestep: 0.004,
-            ..SceneConfig::new(0.0)
-        };
+        let config = SceneConfig { timestep: 0.004, ..SceneConfig::new(0.0) };
         let objects = [put(&object, at(0.3, 0.0, 0.02))];
         let scene = Scene::compose(&config, &[place(hand)], &objects).unwrap();
         let option = scene.model.opt();
         let name = &hand.map.name;
         assert_eq!(option.cone, MjtCone::mjCONE_ELLIPTIC as i32, "{name}");
-        assert_eq!(
-            option.integrator,
-            MjtIntegrator::mjINT_IMPLICITFAST as i32,
-            "{name}"
-        );
+        assert_eq!(option.integrator, MjtIntegrator::mjINT_IMPLICITFAST as i32, "{name}");
         assert_eq!(option.solver, MjtSolver::mjSOL_NEWTON as i32, "{name}");
-        assert_eq!(
-            (option.impratio, option.iterations, option.ls_iterations),
-            (10.0, 100, 50)
-        );
-        assert_eq!(
-            (option.timestep, option.gravity),
-            (0.004, [0.0, 0.0, -9.81]),
-            "{name}"
-        );
+        assert_eq!((option.impratio, option.iterations, option.ls_iterations), (10.0, 100, 50));
+        assert_eq!((option.timestep, option.gravity), (0.004, [0.0, 0.0, -9.81]), "{name}");
         assert_eq!((option.disableflags, option.enableflags), (0, 0), "{name}");
-        assert!(
-            scene.model.ffi().narena > 1 << 20,
-            "{name}: room for contacts"
-        );
+        assert!(scene.model.ffi().narena > 1 << 20, "{name}: room for contacts");
         let half = scene.model_with_timestep(0.002);
-        assert_eq!(
-            (half.opt().timestep, scene.model.opt().timestep),
-            (0.002, 0.004)
-        );
+        assert_eq!((half.opt().timestep, scene.model.opt().timestep), (0.002, 0.004));
     }
 }
 
@@ -324,30 +243,21 @@ fn geoms_with_odd_contact_settings_still_touch_table_and_object() {
     let object = cube("cube", 0.015, 0.05);
     for settings in odd {
         let (_dir, hand) = gripper_with(|xml| {
-            xml.replace(
-                "<asset>",
-                &format!("<default><geom {settings}/></default><asset>"),
-            )
+            xml.replace("<asset>", &format!("<default><geom {settings}/></default><asset>"))
         });
         let objects = [put(&object, at(0.0, 0.0, 0.0199))];
         let scene = Scene::compose(&SceneConfig::new(-0.0045), &[place(&hand)], &objects).unwrap();
         let mut world = World::new(&scene);
         world.forward();
         let touched: Vec<_> = world.hand_contacts().iter().map(|c| c.other).collect();
-        assert!(
-            touched.contains(&Owner::Object(0)),
-            "{settings}: {touched:?}"
-        );
+        assert!(touched.contains(&Owner::Object(0)), "{settings}: {touched:?}");
         assert!(touched.contains(&Owner::Table), "{settings}: {touched:?}");
         for _ in 0..100 {
             world.step(&vec![0.0; scene.model.nu() as usize]);
         }
         assert!(world.is_finite(), "{settings}");
         let z = scene.world_from_object(0, world.qpos()).translation.z;
-        assert!(
-            (z - 0.02).abs() < 0.005,
-            "{settings}: the palm carries the cube, z = {z}"
-        );
+        assert!((z - 0.02).abs() < 0.005, "{settings}: the palm carries the cube, z = {z}");
         let mut force = 0.0;
         for _ in 0..100 {
             world.step(&vec![0.0; scene.model.nu() as usize]);
@@ -355,20 +265,14 @@ fn geoms_with_odd_contact_settings_still_touch_table_and_object() {
             let on_object = contacts.iter().filter(|c| c.other == Owner::Object(0));
             force += on_object.map(|c| c.force * c.normal.z).sum::<f64>() / 100.0;
         }
-        assert!(
-            (force - 0.05 * 9.81).abs() < 0.05,
-            "{settings}: {force} N on average"
-        );
+        assert!((force - 0.05 * 9.81).abs() < 0.05, "{settings}: {force} N on average");
     }
 }
 
 #[test]
 fn geoms_that_collide_with_nothing_stay_so() {
     let (_dir, hand) = gripper_with(|xml| {
-        xml.replace(
-            "<asset>",
-            "<default><geom contype='0' conaffinity='0'/></default><asset>",
-        )
+        xml.replace("<asset>", "<default><geom contype='0' conaffinity='0'/></default><asset>")
     });
     let scene = Scene::compose(&SceneConfig::new(0.0), &[place(&hand)], &[]).unwrap();
     let mut world = World::new(&scene);

@@ -19,10 +19,7 @@ fn bits(values: &[f64]) -> Vec<u64> {
 }
 
 fn near(got: f64, expected: f64, tolerance: f64) {
-    assert!(
-        (got - expected).abs() < tolerance,
-        "{got} instead of {expected}"
-    );
+    assert!((got - expected).abs() < tolerance, "{got} instead of {expected}");
 }
 
 /// The default joint positions with the hand at `pose`, its fingers at `joints`.
@@ -53,15 +50,10 @@ fn a_box_on_a_sphere_touches_where_and_as_deep_as_it_was_put() {
     assert_eq!(contacts.len(), 1, "{contacts:?}");
     let contact = contacts[0];
     assert_eq!((contact.hand, contact.other), (0, Owner::Object(0)));
-    let tip = scene
-        .model
-        .name_to_id(MjtObjBase::mjOBJ_GEOM, "right/left_tip");
+    let tip = scene.model.name_to_id(MjtObjBase::mjOBJ_GEOM, "right/left_tip");
     assert_eq!(Some(contact.geom), tip);
     near(contact.depth, 0.001, 1e-6);
-    assert!(
-        (contact.normal - Vector3::z()).norm() < 1e-3,
-        "from hand to box: {contact:?}"
-    );
+    assert!((contact.normal - Vector3::z()).norm() < 1e-3, "from hand to box: {contact:?}");
     near(contact.point.x, -0.02, 1e-4);
     near(contact.point.z, top - 0.0005, 1e-5);
     assert!(contact.force > 0.0);
@@ -86,10 +78,7 @@ fn a_cube_at_rest_on_the_palm_presses_with_its_weight() {
         world.step(&vec![0.0; scene.model.nu() as usize]);
     }
     let contacts = world.hand_contacts();
-    assert!(
-        contacts.len() >= 3,
-        "a face rests on at least three points: {contacts:?}"
-    );
+    assert!(contacts.len() >= 3, "a face rests on at least three points: {contacts:?}");
     for contact in &contacts {
         assert_eq!(contact.other, Owner::Object(0));
         assert!((contact.normal - Vector3::z()).norm() < 1e-2, "{contact:?}");
@@ -139,10 +128,7 @@ fn self_penetration_is_the_overlap_of_the_two_fingers() {
         world.forward();
         near(world.self_penetration(), overlap, 1e-6);
         near(world.step_contacts().self_penetration, overlap, 1e-6);
-        assert!(
-            world.hand_contacts().is_empty(),
-            "a hand's contact with itself is no grasp"
-        );
+        assert!(world.hand_contacts().is_empty(), "a hand's contact with itself is no grasp");
     }
 }
 
@@ -150,13 +136,7 @@ fn self_penetration_is_the_overlap_of_the_two_fingers() {
 fn two_hands_that_touch_each_other_are_measured() {
     let (_dir, hand) = gripper();
     let turned = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), PI);
-    let hands = [
-        place(&hand),
-        HandPlacement {
-            world_from_mount: turned,
-            ..place(&hand)
-        },
-    ];
+    let hands = [place(&hand), HandPlacement { world_from_mount: turned, ..place(&hand) }];
     let scene = Scene::compose(&SceneConfig::new(-1.0), &hands, &[]).unwrap();
     let mut qpos = scene.default_qpos();
     // Tips meet head on, 3 mm deep.
@@ -164,11 +144,7 @@ fn two_hands_that_touch_each_other_are_measured() {
     let mut world = World::new(&scene);
     world.reset(&qpos);
     world.forward();
-    assert_eq!(
-        world.self_penetration(),
-        0.0,
-        "neither hand penetrates itself"
-    );
+    assert_eq!(world.self_penetration(), 0.0, "neither hand penetrates itself");
     near(world.step_contacts().self_penetration, 0.003, 1e-6);
     let contacts = world.hand_contacts();
     assert_eq!(contacts.len(), 2);
@@ -204,20 +180,14 @@ fn creep_mm(scene: &Scene, model: &Arc<MjModel>, offset: f64) -> f64 {
     scene.set_object(0, &(root * at(0.0, 0.0, 0.065)), &mut qpos);
     world.reset(&qpos);
     let mut ctrl = vec![0.0; model.nu() as usize];
-    for (&actuator, &address) in scene.hands[0]
-        .wrist_ctrl
-        .iter()
-        .zip(&scene.hands[0].wrist_qpos)
-    {
+    for (&actuator, &address) in scene.hands[0].wrist_ctrl.iter().zip(&scene.hands[0].wrist_qpos) {
         ctrl[actuator] = qpos[address];
     }
     ctrl[scene.hands[0].finger_ctrl[0]] = offset;
     ctrl[scene.hands[0].finger_ctrl[1]] = -offset;
     let in_hand = |world: &World<'_>| {
         let object = scene.world_from_object(0, world.qpos());
-        (scene.world_from_root(0, world.qpos()).inverse() * object)
-            .translation
-            .vector
+        (scene.world_from_root(0, world.qpos()).inverse() * object).translation.vector
     };
     let mut start = Vector3::zeros();
     let steps = |seconds: f64| (seconds / model.opt().timestep).round() as usize;
@@ -246,10 +216,7 @@ fn a_light_object_held_upside_down_stays_in_the_hand() {
         loose.opt_mut().impratio = 1.0;
         let slid = creep_mm(&scene, &Arc::new(loose), offset);
         eprintln!("offset {offset}: elliptic {held:.3} mm, pyramidal {slid:.3} mm");
-        assert!(
-            slid > 2.0 * held,
-            "the settings matter: {slid} mm against {held} mm"
-        );
+        assert!(slid > 2.0 * held, "the settings matter: {slid} mm against {held} mm");
     }
 }
 
@@ -264,10 +231,7 @@ fn a_snapshot_continues_bit_for_bit_and_only_with_its_warm_start() {
     for _ in 0..20 {
         world.step(&vec![0.0; nu]);
     }
-    assert!(
-        world.step_contacts().hand_object_count > 0,
-        "the solver has something to do"
-    );
+    assert!(world.step_contacts().hand_object_count > 0, "the solver has something to do");
     let snapshot = world.state();
     let run = |world: &mut World<'_>| -> Vec<u64> {
         after
@@ -291,16 +255,9 @@ fn a_snapshot_continues_bit_for_bit_and_only_with_its_warm_start() {
     assert_eq!(data.state(WHOLE_STATE).len(), snapshot.len());
     let mut cold = snapshot.clone();
     cold[from..from + scene.model.nv() as usize].fill(0.0);
-    assert_ne!(
-        bits(&cold),
-        bits(&snapshot),
-        "there is a warm start to drop"
-    );
+    assert_ne!(bits(&cold), bits(&snapshot), "there is a warm start to drop");
     other.set_state(&cold);
-    assert!(
-        run(&mut other) != first,
-        "without the warm start the bits differ"
-    );
+    assert!(run(&mut other) != first, "without the warm start the bits differ");
 }
 
 #[test]
@@ -323,10 +280,7 @@ fn the_judging_replay_has_the_bits_of_the_batch_that_searched() {
     assert_eq!(rollout.objects[0].name, "cube");
     let last = scene.world_from_object(0, &rollout.qpos[80]);
     assert_eq!(rollout.objects[0].world_from_object[80], last);
-    assert_eq!(
-        rollout.hands[0].keypoints_in_world[80].len(),
-        hand.map.keypoints.len()
-    );
+    assert_eq!(rollout.hands[0].keypoints_in_world[80].len(), hand.map.keypoints.len());
 }
 
 #[test]
@@ -336,14 +290,7 @@ fn a_non_finite_control_or_state_is_reported_until_a_sound_state_is_restored() {
     let nu = scene.model.nu() as usize;
     let mut ctrl = wandering(&scene, 20, 6);
     ctrl[10 * nu + 8] = f64::NAN;
-    let rollout = replay(
-        &scene,
-        &scene.model,
-        &[&hand],
-        &scene.default_qpos(),
-        &ctrl,
-        0,
-    );
+    let rollout = replay(&scene, &scene.model, &[&hand], &scene.default_qpos(), &ctrl, 0);
     assert!(!rollout.finite);
 
     let mut world = World::new(&scene);

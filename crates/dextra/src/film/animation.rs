@@ -18,9 +18,7 @@ const SAMPLE_FACTOR: i32 = 10;
 pub(super) fn encode(frames: &[RgbImage], fps: f64) -> Result<Vec<u8>, FilmError> {
     // GIF counts in hundredths of a second, and viewers slow down delays below two of them.
     if !(fps.is_finite() && fps > 0.0 && fps <= 50.0) {
-        return Err(FilmError::Request(format!(
-            "{fps} frames per second: must be in 0..=50"
-        )));
+        return Err(FilmError::Request(format!("{fps} frames per second: must be in 0..=50")));
     }
     let (width, height) = same_size(frames)?;
     let side = |side: u32| {
@@ -68,11 +66,7 @@ impl Palette {
         // An odd stride does not fall in step with picture widths, which are even.
         let stride = (total / TRAINING_PIXELS).max(1) | 1;
         let mut rgba = Vec::with_capacity(4 * (total / stride + 1));
-        for pixel in frames
-            .iter()
-            .flat_map(|frame| frame.pixels.chunks_exact(3))
-            .step_by(stride)
-        {
+        for pixel in frames.iter().flat_map(|frame| frame.pixels.chunks_exact(3)).step_by(stride) {
             rgba.extend_from_slice(&[pixel[0], pixel[1], pixel[2], 255]);
         }
         let network = NeuQuant::new(SAMPLE_FACTOR, COLOURS, &rgba);
@@ -113,12 +107,7 @@ impl Change {
         let mut change: Option<Self> = None;
         for at in (0..new.len()).filter(|&at| old.get(at) != Some(&new[at])) {
             let (x, y) = (at % width, at / width);
-            let seen = change.get_or_insert(Self {
-                left: x,
-                top: y,
-                right: x,
-                bottom: y,
-            });
+            let seen = change.get_or_insert(Self { left: x, top: y, right: x, bottom: y });
             seen.left = seen.left.min(x);
             seen.right = seen.right.max(x);
             seen.bottom = y;
@@ -131,13 +120,9 @@ impl Change {
         let mut buffer = Vec::with_capacity(columns * (self.bottom - self.top + 1));
         for y in self.top..=self.bottom {
             let row = y * width + self.left;
-            buffer.extend((row..row + columns).map(|at| {
-                if old[at] == new[at] {
-                    UNCHANGED
-                } else {
-                    new[at]
-                }
-            }));
+            buffer.extend(
+                (row..row + columns).map(|at| if old[at] == new[at] { UNCHANGED } else { new[at] }),
+            );
         }
         Frame {
             left: self.left as u16,
@@ -151,19 +136,9 @@ impl Change {
 }
 
 fn whole(indices: &[u8], width: u16, height: u16) -> Frame<'static> {
-    Frame {
-        width,
-        height,
-        buffer: Cow::Owned(indices.to_vec()),
-        ..Frame::default()
-    }
+    Frame { width, height, buffer: Cow::Owned(indices.to_vec()), ..Frame::default() }
 }
 
 fn pixel() -> Frame<'static> {
-    Frame {
-        width: 1,
-        height: 1,
-        buffer: Cow::Owned(vec![UNCHANGED]),
-        ..Frame::default()
-    }
+    Frame { width: 1, height: 1, buffer: Cow::Owned(vec![UNCHANGED]), ..Frame::default() }
 }

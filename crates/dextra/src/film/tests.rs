@@ -20,9 +20,7 @@ fn reference() -> Reference {
         world_from_object: vec![Pose::translation(0.0, 0.0, 0.03 + 0.02 * index as f64)],
         human_keypoints: vec![Some([Point3::new(0.0, 0.0, 0.2); keypoint::COUNT])],
     };
-    Reference {
-        frames: (0..FRAMES).map(frame).collect(),
-    }
+    Reference { frames: (0..FRAMES).map(frame).collect() }
 }
 
 fn states() -> Vec<Vec<f64>> {
@@ -31,12 +29,7 @@ fn states() -> Vec<Vec<f64>> {
 }
 
 fn recording<'a>(reference: &'a Reference, qpos: &'a [Vec<f64>]) -> Recording<'a> {
-    Recording {
-        object_bodies: &["cube"],
-        reference,
-        qpos,
-        dt: 0.005,
-    }
+    Recording { object_bodies: &["cube"], reference, qpos, dt: 0.005 }
 }
 
 fn renderer() -> Option<Renderer> {
@@ -68,24 +61,14 @@ fn the_left_follows_the_demonstration_and_the_right_the_simulation() {
         return;
     };
     let (reference, states) = (reference(), states());
-    let config = FilmConfig {
-        ghost: false,
-        azimuth_deg: Some(135.0),
-        ..FilmConfig::default()
-    };
+    let config = FilmConfig { ghost: false, azimuth_deg: Some(135.0), ..FilmConfig::default() };
     let recording = recording(&reference, &states);
     let film = film(&mut renderer, &recording, &[0, 3, 6], &config).unwrap();
     assert_eq!(film.len(), 3);
     let (width, height) = (film[0].width, film[0].height);
     assert_eq!((width, height), (2 * 160 + GAP_PX, 120 + BAR_PX));
-    let left = film
-        .iter()
-        .map(|image| red(image, 0, 160))
-        .collect::<Vec<_>>();
-    let right = film
-        .iter()
-        .map(|image| red(image, 160 + GAP_PX, width))
-        .collect::<Vec<_>>();
+    let left = film.iter().map(|image| red(image, 0, 160)).collect::<Vec<_>>();
+    let right = film.iter().map(|image| red(image, 160 + GAP_PX, width)).collect::<Vec<_>>();
     assert!(left.iter().chain(&right).all(|(count, ..)| *count > 50));
     assert!(left[2].2 < left[0].2 - 10.0, "demonstrated: rises");
     assert!((right[2].1 - right[0].1).abs() > 10.0, "simulated: slides");
@@ -131,16 +114,9 @@ fn the_camera_stands_on_the_thumb_side() {
     keypoints[MIDDLE_MCP].z = -0.1;
     keypoints[INDEX_MCP] = Point3::new(0.0, 0.03, -0.1);
     keypoints[PINKY_MCP] = Point3::new(0.0, -0.04, -0.08);
-    let frame = |hands| ReferenceFrame {
-        step: 0,
-        world_from_object: vec![],
-        human_keypoints: hands,
-    };
-    let azimuth = |hands| {
-        opposition_azimuth_deg(&Reference {
-            frames: vec![frame(hands)],
-        })
-    };
+    let frame =
+        |hands| ReferenceFrame { step: 0, world_from_object: vec![], human_keypoints: hands };
+    let azimuth = |hands| opposition_azimuth_deg(&Reference { frames: vec![frame(hands)] });
     assert!((azimuth(vec![Some(keypoints)]) + 90.0).abs() < 1e-9);
     // Without a hand, or with one whose thumb side is up, the hands suggest nothing.
     assert_eq!(azimuth(vec![None]), AZIMUTH_DEG);
@@ -157,43 +133,17 @@ fn what_does_not_fit_together_is_refused() {
     let (reference, states) = (reference(), states());
     let config = FilmConfig::default();
     let mut try_film = |recording: Recording<'_>, shot: usize| {
-        film(&mut renderer, &recording, &[shot], &config)
-            .unwrap_err()
-            .to_string()
+        film(&mut renderer, &recording, &[shot], &config).unwrap_err().to_string()
     };
     let whole = recording(&reference, &states);
     assert!(try_film(whole, 99).contains("frame 99"));
-    assert!(
-        try_film(
-            Recording {
-                qpos: &states[..5],
-                ..whole
-            },
-            3
-        )
-        .contains("state 30")
-    );
-    let unknown = Recording {
-        object_bodies: &["teapot"],
-        ..whole
-    };
+    assert!(try_film(Recording { qpos: &states[..5], ..whole }, 3).contains("state 30"));
+    let unknown = Recording { object_bodies: &["teapot"], ..whole };
     assert!(try_film(unknown, 0).contains("teapot"));
-    let many = Recording {
-        object_bodies: &["cube", "cube"],
-        ..whole
-    };
+    let many = Recording { object_bodies: &["cube", "cube"], ..whole };
     assert!(try_film(many, 0).contains("1 object poses for 2 bodies"));
     let short = vec![vec![0.0; 3]; states.len()];
-    assert!(
-        try_film(
-            Recording {
-                qpos: &short,
-                ..whole
-            },
-            0
-        )
-        .contains("3 values")
-    );
+    assert!(try_film(Recording { qpos: &short, ..whole }, 0).contains("3 values"));
 }
 
 #[test]
@@ -209,27 +159,14 @@ fn shots_are_even_in_time_and_stop_where_the_rollout_stops() {
     let (shots, fps) = real_time_shots(&whole, 10.0, 3);
     assert_eq!(shots, [0, 3, 6]);
     assert!((fps - 2.0 / 0.3).abs() < 1e-9);
-    let exploded = Recording {
-        qpos: &states[..35],
-        ..whole
-    };
+    let exploded = Recording { qpos: &states[..35], ..whole };
     assert_eq!(even_shots(&exploded, 100), [0, 1, 2, 3]);
     // A pause in the reference is filmed as one.
-    reference
-        .frames
-        .iter_mut()
-        .skip(3)
-        .for_each(|frame| frame.step += 40);
+    reference.frames.iter_mut().skip(3).for_each(|frame| frame.step += 40);
     let states = vec![states[0].clone(); 200];
     let paused = recording(&reference, &states);
-    assert_eq!(
-        real_time_shots(&paused, 20.0, 100).0,
-        [0, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6][..11]
-    );
-    let nothing = Recording {
-        reference: &Reference::default(),
-        ..paused
-    };
+    assert_eq!(real_time_shots(&paused, 20.0, 100).0, [0, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6][..11]);
+    let nothing = Recording { reference: &Reference::default(), ..paused };
     assert!(real_time_shots(&nothing, 10.0, 100).0.is_empty());
 }
 
@@ -250,39 +187,25 @@ fn an_animation_decodes_to_its_frames_and_keeps_time() {
 
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::RGBA);
-    let mut decoder = options
-        .read_info(std::fs::File::open(&path).unwrap())
-        .unwrap();
+    let mut decoder = options.read_info(std::fs::File::open(&path).unwrap()).unwrap();
     let mut canvas = RgbImage::filled(64, 48, [0; 3]);
     let mut delays = Vec::new();
     for expected in &frames {
         let frame = decoder.read_next_frame().unwrap().unwrap();
         delays.push(frame.delay);
         for (index, pixel) in (0u32..).zip(frame.buffer.chunks_exact(4)) {
-            let (x, y) = (
-                index % u32::from(frame.width),
-                index / u32::from(frame.width),
-            );
+            let (x, y) = (index % u32::from(frame.width), index / u32::from(frame.width));
             if pixel[3] > 0 {
                 let rgb = [pixel[0], pixel[1], pixel[2]];
                 canvas.set(x + u32::from(frame.left), y + u32::from(frame.top), rgb);
             }
         }
-        let error = canvas
-            .pixels
-            .iter()
-            .zip(&expected.pixels)
-            .map(|(a, b)| a.abs_diff(*b))
-            .max()
-            .unwrap();
+        let error =
+            canvas.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
         assert!(error <= 8, "colours differ by {error}");
     }
     assert!(decoder.read_next_frame().unwrap().is_none());
-    assert_eq!(
-        delays,
-        [7, 6, 7, 7],
-        "27 hundredths for four frames at 15 Hz"
-    );
+    assert_eq!(delays, [7, 6, 7, 7], "27 hundredths for four frames at 15 Hz");
 }
 
 #[test]
@@ -295,20 +218,12 @@ fn a_strip_holds_every_tile_in_reading_order() {
     let mut reader = png::Decoder::new(file).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
-    let strip = RgbImage {
-        width: info.width,
-        height: info.height,
-        pixels,
-    };
+    let strip = RgbImage { width: info.width, height: info.height, pixels };
     assert_eq!((strip.width, strip.height), (2 * 64 + 8, 2 * 48 + 8));
     for (x, y) in [(3, 12), (72 + 20, 12), (40, 56 + 12)] {
         assert_eq!(strip.get(x, y), Some([220, 60, 30]));
     }
-    assert_eq!(
-        strip.get(72 + 40, 56 + 12),
-        Some(STRIP_RGB),
-        "no fourth tile"
-    );
+    assert_eq!(strip.get(72 + 40, 56 + 12), Some(STRIP_RGB), "no fourth tile");
 }
 
 #[test]
@@ -317,37 +232,15 @@ fn files_appear_whole_or_not_at_all() {
     let path = dir.path().join("film.gif");
     std::fs::write(&path, b"old").unwrap();
     let frames = [square_at(3), RgbImage::filled(5, 5, [0; 3])];
-    assert!(matches!(
-        animation(&frames, 15.0, &path),
-        Err(FilmError::Request(_))
-    ));
-    assert!(matches!(
-        animation(&frames[..1], 0.0, &path),
-        Err(FilmError::Request(_))
-    ));
-    assert!(matches!(
-        animation(&[], 15.0, &path),
-        Err(FilmError::Request(_))
-    ));
-    assert!(matches!(
-        film_strip(&[], 2, &path),
-        Err(FilmError::Request(_))
-    ));
-    assert!(matches!(
-        film_strip(&frames[..1], 0, &path),
-        Err(FilmError::Request(_))
-    ));
+    assert!(matches!(animation(&frames, 15.0, &path), Err(FilmError::Request(_))));
+    assert!(matches!(animation(&frames[..1], 0.0, &path), Err(FilmError::Request(_))));
+    assert!(matches!(animation(&[], 15.0, &path), Err(FilmError::Request(_))));
+    assert!(matches!(film_strip(&[], 2, &path), Err(FilmError::Request(_))));
+    assert!(matches!(film_strip(&frames[..1], 0, &path), Err(FilmError::Request(_))));
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     let nowhere = dir.path().join("missing").join("film.gif");
-    assert!(matches!(
-        animation(&frames[..1], 15.0, &nowhere),
-        Err(FilmError::Write(_))
-    ));
-    assert_eq!(
-        std::fs::read_dir(dir.path()).unwrap().count(),
-        1,
-        "nothing is left behind"
-    );
+    assert!(matches!(animation(&frames[..1], 15.0, &nowhere), Err(FilmError::Write(_))));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[test]
@@ -355,11 +248,7 @@ fn captions_are_legible_marks_of_their_text() {
     let mut image = RgbImage::filled(60, 20, [0; 3]);
     font::write(&mut image, "1", 2, 2, 2, [255; 3]);
     // The foot of the 1 is its full width, twice as large.
-    let lit = |y: u32| {
-        (0..60)
-            .filter(|&x| image.get(x, y) == Some([255; 3]))
-            .count()
-    };
+    let lit = |y: u32| (0..60).filter(|&x| image.get(x, y) == Some([255; 3])).count();
     assert_eq!((lit(2), lit(2 + 12), lit(2 + 14)), (2, 6, 0));
     assert_eq!(font::width("1.25 s", 2), 2 * (6 * 6 - 1));
     // Text beyond the edge is cut, not a panic.

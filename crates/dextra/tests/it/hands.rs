@@ -37,10 +37,7 @@ fn a_three_finger_hand_from_a_file_lifts_the_cube() {
     assert_reported(&report, dir.path());
     assert!(report.protocols.dexman, "{report:?}");
     let said = notes(&report);
-    assert!(
-        said.contains("tripod.xml") && said.contains("left out"),
-        "{said}"
-    );
+    assert!(said.contains("tripod.xml") && said.contains("left out"), "{said}");
 }
 
 #[test]
@@ -49,11 +46,7 @@ fn a_right_hand_does_a_left_hands_clip_in_the_mirror() {
     let mut right = demo::load("cube", 0, &ClipOptions::default()).unwrap();
     // One corner sticks out to +y, so that object and mirror image differ.
     let mesh = &mut right.objects[0].mesh;
-    let corner = mesh
-        .vertices
-        .iter_mut()
-        .find(|v| v.x > 0.0 && v.y > 0.0 && v.z > 0.0)
-        .unwrap();
+    let corner = mesh.vertices.iter_mut().find(|v| v.x > 0.0 && v.y > 0.0 && v.z > 0.0).unwrap();
     corner.y += 0.01;
     let reach = |low: f64, high: f64| (high.abs() - low.abs()) * 1000.0;
     let left = right.mirrored();
@@ -67,10 +60,7 @@ fn a_right_hand_does_a_left_hands_clip_in_the_mirror() {
     let report = transfer(&request(clip.to_str().unwrap(), &tripod(), &out), &Silent).unwrap();
     assert_reported(&report, &out);
     let said = notes(&report);
-    assert!(
-        said.contains("mirrored") && said.contains("left hand"),
-        "{said}"
-    );
+    assert!(said.contains("mirrored") && said.contains("left hand"), "{said}");
     // The exported object is the right-handed one again.
     let mut ends = (0.0f64, 0.0f64);
     for entry in std::fs::read_dir(out.join("mjcf/meshes")).unwrap() {

@@ -37,22 +37,15 @@ pub fn cube_on_allegro() -> &'static Done {
     static DONE: OnceLock<Done> = OnceLock::new();
     DONE.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let request = TransferRequest {
-            threads: Some(1),
-            ..request("cube", "allegro", dir.path())
-        };
+        let request =
+            TransferRequest { threads: Some(1), ..request("cube", "allegro", dir.path()) };
         let report = transfer(&request, &Silent).unwrap();
         Done { report, dir }
     })
 }
 
 /// Results that must be the same bits whenever the same question is answered.
-pub const RESULTS: [&str; 4] = [
-    "motion.npz",
-    "rollout.npz",
-    "mjcf/replay.npz",
-    "mjcf/scene.xml",
-];
+pub const RESULTS: [&str; 4] = ["motion.npz", "rollout.npz", "mjcf/replay.npz", "mjcf/scene.xml"];
 
 /// Compares the result files of two folders byte by byte.
 #[track_caller]
@@ -65,7 +58,5 @@ pub fn assert_same_files(a: &Path, b: &Path) {
 
 /// A file of `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }

@@ -17,13 +17,7 @@ fn replayed(mjcf: &Path) -> Option<Output> {
         return None;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replay.py");
-    Some(
-        Command::new(&python)
-            .arg(script)
-            .arg(mjcf)
-            .output()
-            .unwrap(),
-    )
+    Some(Command::new(&python).arg(script).arg(mjcf).output().unwrap())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -54,10 +48,7 @@ fn stock_mujoco_replays_the_exported_scene_to_the_same_object_poses() {
     };
     assert!(number("difference") <= 1e-6, "{said}");
     // A replay in which nothing happens would agree as well.
-    assert!(
-        number("lifted_m") > 0.08 && number("steps") > 100.0,
-        "{said}"
-    );
+    assert!(number("lifted_m") > 0.08 && number("steps") > 100.0, "{said}");
 }
 
 #[test]

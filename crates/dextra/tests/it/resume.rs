@@ -14,11 +14,7 @@ struct Impatient {
 
 impl Impatient {
     fn new(patience: usize) -> Impatient {
-        Impatient {
-            batches: AtomicUsize::new(0),
-            first_steps: AtomicU64::new(0),
-            patience,
-        }
+        Impatient { batches: AtomicUsize::new(0), first_steps: AtomicU64::new(0), patience }
     }
 
     fn batches(&self) -> usize {
@@ -55,10 +51,7 @@ fn an_interrupted_transfer_goes_on_where_it_was_and_ends_with_the_same_bits() {
 
     let first = Impatient::new(6);
     let error = transfer(&request, &first).unwrap_err();
-    assert!(
-        matches!(&error, Error::Cancelled { stage } if stage == "refine"),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Cancelled { stage } if stage == "refine"), "{error}");
     assert!(dir.path().join("refine.journal").exists());
     assert!(!dir.path().join("report.json").exists() && !dir.path().join("rollout.npz").exists());
 
@@ -67,21 +60,12 @@ fn an_interrupted_transfer_goes_on_where_it_was_and_ends_with_the_same_bits() {
     assert_same_files(whole.dir.path(), dir.path());
     assert_eq!(report.sim_steps, whole.report.sim_steps);
     let notes = report.details.unwrap().notes;
-    assert!(
-        notes.iter().any(|note| note.contains("resumed")),
-        "{notes:?}"
-    );
-    assert!(
-        !dir.path().join("refine.journal").exists(),
-        "the question is answered"
-    );
+    assert!(notes.iter().any(|note| note.contains("resumed")), "{notes:?}");
+    assert!(!dir.path().join("refine.journal").exists(), "the question is answered");
 
     let undisturbed = tempfile::tempdir().unwrap();
     let reference = Impatient::new(usize::MAX);
-    let request = TransferRequest {
-        out: undisturbed.path().to_owned(),
-        ..request
-    };
+    let request = TransferRequest { out: undisturbed.path().to_owned(), ..request };
     transfer(&request, &reference).unwrap();
     assert!(first.batches() >= 6, "{}", first.batches());
     assert_eq!(
@@ -101,11 +85,7 @@ fn a_journal_of_another_seed_is_not_believed() {
     let request = request(clip.to_str().unwrap(), "allegro", dir.path());
     let begin = |seed: u64, out: &Path| {
         let watch = Impatient::new(2);
-        let request = TransferRequest {
-            seed,
-            out: out.to_owned(),
-            ..request.clone()
-        };
+        let request = TransferRequest { seed, out: out.to_owned(), ..request.clone() };
         assert!(transfer(&request, &watch).unwrap_err().is_cancelled());
         watch.first_steps()
     };
@@ -113,11 +93,7 @@ fn a_journal_of_another_seed_is_not_believed() {
     let (zero, one) = (begin(0, dir.path()), begin(1, fresh.path()));
     assert!(begin(0, dir.path()) > zero, "the same question is resumed");
     assert_eq!(begin(1, dir.path()), one, "another seed begins anew");
-    assert_eq!(
-        begin(0, dir.path()),
-        zero,
-        "and the first one too, after it"
-    );
+    assert_eq!(begin(0, dir.path()), zero, "and the first one too, after it");
 }
 
 #[test]
@@ -128,27 +104,18 @@ fn an_old_verdict_does_not_stand_beside_new_files() {
     }
     let kept = transfer(
         &TransferRequest {
-            options: ClipOptions {
-                fps: Some(30.0),
-                ..ClipOptions::default()
-            },
+            options: ClipOptions { fps: Some(30.0), ..ClipOptions::default() },
             ..request("cube", "allegro", dir.path())
         },
         &Silent,
     );
     assert!(kept.is_err());
-    assert!(
-        dir.path().join("report.json").exists(),
-        "a refused request changes nothing"
-    );
+    assert!(dir.path().join("report.json").exists(), "a refused request changes nothing");
 
     let error = transfer(&request("cube", "allegro", dir.path()), &Impatient::new(1)).unwrap_err();
     assert!(error.is_cancelled());
     for name in ["report.json", "strip.png", "film.gif"] {
-        assert!(
-            !dir.path().join(name).exists(),
-            "{name} is of another transfer"
-        );
+        assert!(!dir.path().join(name).exists(), "{name} is of another transfer");
     }
     assert!(dir.path().join("motion.npz").exists());
 }

@@ -46,11 +46,7 @@ fn pose() -> impl Strategy<Value = Pose> {
 
 /// A random tree of hinges in which every third joint follows the one before it.
 fn tree() -> impl Strategy<Value = KinematicTree> {
-    let body = (
-        any::<Index>(),
-        pose(),
-        prop::collection::vec((vector(), vector()), 0..3),
-    );
+    let body = (any::<Index>(), pose(), prop::collection::vec((vector(), vector()), 0..3));
     prop::collection::vec(body, 2..7).prop_map(|specs| {
         let mut tree = KinematicTree::default();
         for (i, (parent, parent_from_body, hinges)) in specs.into_iter().enumerate() {
@@ -104,14 +100,7 @@ impl Case {
             smooth_wrist_m_per_rad: 0.6,
         };
         let x = x[..coordinates.len()].to_vec();
-        Self {
-            tree,
-            coordinates,
-            palm,
-            root,
-            x,
-            weights,
-        }
+        Self { tree, coordinates, palm, root, x, weights }
     }
 
     fn evaluate(&self, targets: &FrameTargets, root: &Pose, x: &[f64]) -> Dense {
@@ -127,18 +116,8 @@ impl Case {
             palm: &self.palm,
         };
         let variables = x.len() + if targets.fixed_wrist { 0 } else { 6 };
-        let mut sink = Dense {
-            variables,
-            residuals: vec![],
-            rows: vec![],
-        };
-        assemble(
-            &at,
-            targets,
-            &self.weights,
-            &mut Scratch::default(),
-            &mut sink,
-        );
+        let mut sink = Dense { variables, residuals: vec![], rows: vec![] };
+        assemble(&at, targets, &self.weights, &mut Scratch::default(), &mut sink);
         sink
     }
 
@@ -160,11 +139,7 @@ impl Case {
 
     fn check(&self, targets: &FrameTargets, rows: usize) -> Result<(), TestCaseError> {
         let exact = self.evaluate(targets, &self.root, &self.x);
-        prop_assert_eq!(
-            exact.residuals.len(),
-            rows,
-            "the term under test is not active"
-        );
+        prop_assert_eq!(exact.residuals.len(), rows, "the term under test is not active");
         if rows == 0 {
             return Ok(());
         }
@@ -181,15 +156,11 @@ impl Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (
-        tree(),
-        pose(),
-        pose(),
-        prop::collection::vec(-2.0..2.0f64, 16),
-    )
-        .prop_map(|(tree, offset, root, x)| {
+    (tree(), pose(), pose(), prop::collection::vec(-2.0..2.0f64, 16)).prop_map(
+        |(tree, offset, root, x)| {
             Case::new(tree.clone(), (tree.bodies.len() - 1, offset), root, &x)
-        })
+        },
+    )
 }
 
 proptest! {

@@ -14,18 +14,13 @@ const WEIGHTS: Regularisation = Regularisation {
 /// Targets for every point of the hand, `noise` metres off where `q` puts them.
 fn targets(hand: &RetargetHand, q: &[f64], noise: &[f64], huber: f64) -> FrameTargets {
     let at = hand.point_positions(&Pose::identity(), q);
-    let points = hand
-        .points
-        .iter()
-        .zip(&at)
-        .enumerate()
-        .map(|(i, (p, at))| PointTarget {
-            body: p.body,
-            point_in_body: p.point_in_body,
-            target_in_world: at + Vector3::new(noise[3 * i], noise[3 * i + 1], noise[3 * i + 2]),
-            weight: 1.0,
-            huber,
-        });
+    let points = hand.points.iter().zip(&at).enumerate().map(|(i, (p, at))| PointTarget {
+        body: p.body,
+        point_in_body: p.point_in_body,
+        target_in_world: at + Vector3::new(noise[3 * i], noise[3 * i + 1], noise[3 * i + 2]),
+        weight: 1.0,
+        huber,
+    });
     FrameTargets {
         points: points.collect(),
         palm: Some(PalmTarget {
@@ -118,31 +113,16 @@ fn fixed_wrist_keeps_the_root_to_the_bit_and_still_moves_fingers() {
     let start = hand.middle();
     let mut targets = targets(&hand, &start, &[0.0; 80], f64::INFINITY);
     targets.palm = None;
-    for (target, at) in targets
-        .points
-        .iter_mut()
-        .zip(hand.point_positions(&root, &start))
-    {
+    for (target, at) in targets.points.iter_mut().zip(hand.point_positions(&root, &start)) {
         target.target_in_world = at + Vector3::new(0.004, 0.002, -0.003);
     }
     targets.fixed_wrist = true;
     let solution = solver.solve(&targets, (&root, &start), 50);
     let gap = solution.world_from_root.to_homogeneous() - root.to_homogeneous();
     assert!(gap.norm() < 1e-15);
-    assert!(
-        solution
-            .joints
-            .iter()
-            .zip(&start)
-            .any(|(a, b)| (a - b).abs() > 0.02)
-    );
+    assert!(solution.joints.iter().zip(&start).any(|(a, b)| (a - b).abs() > 0.02));
     let before = solver.solve(&targets, (&root, &start), 0);
-    assert!(
-        solution.cost < 0.9 * before.cost,
-        "{} {}",
-        solution.cost,
-        before.cost
-    );
+    assert!(solution.cost < 0.9 * before.cost, "{} {}", solution.cost, before.cost);
     assert_eq!(before.joints, start);
 }
 
@@ -160,12 +140,5 @@ fn unreachable_and_weightless_targets_neither_panic_nor_move_what_nothing_asks_f
     }
     let solution = solver.solve(&far, (&Pose::identity(), &start), 50);
     assert!(solution.joints.iter().all(|a| a.is_finite()));
-    assert!(
-        solution
-            .world_from_root
-            .translation
-            .vector
-            .norm()
-            .is_finite()
-    );
+    assert!(solution.world_from_root.translation.vector.norm().is_finite());
 }

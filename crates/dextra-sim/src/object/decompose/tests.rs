@@ -8,27 +8,14 @@ fn default_hulls(mesh: &TriMesh) -> Vec<TriMesh> {
 /// Distance to the nearest hull, negative inside.
 fn clearance(hulls: &[TriMesh]) -> impl Fn(Point3<f64>) -> f64 + use<> {
     let surfaces: Vec<_> = hulls.iter().map(|h| Surface::new(h).unwrap()).collect();
-    move |p| {
-        surfaces
-            .iter()
-            .map(|s| s.signed_distance(&p))
-            .fold(f64::MAX, f64::min)
-    }
+    move |p| surfaces.iter().map(|s| s.signed_distance(&p)).fold(f64::MAX, f64::min)
 }
 
 /// Every hull is closed, convex, wound outwards, thick enough and within the vertex budget.
 fn assert_sound(hulls: &[TriMesh], config: &DecomposeConfig) {
-    assert!(
-        !hulls.is_empty() && hulls.len() <= config.max_hulls,
-        "{} hulls",
-        hulls.len()
-    );
+    assert!(!hulls.is_empty() && hulls.len() <= config.max_hulls, "{} hulls", hulls.len());
     for hull in hulls {
-        assert!(
-            hull.vertices.len() <= config.max_vertices,
-            "{} vertices",
-            hull.vertices.len()
-        );
+        assert!(hull.vertices.len() <= config.max_vertices, "{} vertices", hull.vertices.len());
         assert_eq!(crate::object::clean::boundary_edges(hull), 0);
         for face in 0..hull.faces.len() {
             let n = hull.face_cross(face).normalize();
@@ -36,11 +23,7 @@ fn assert_sound(hulls: &[TriMesh], config: &DecomposeConfig) {
             let above = hull.vertices.iter().map(along).fold(f64::MIN, f64::max);
             let below = hull.vertices.iter().map(along).fold(f64::MAX, f64::min);
             assert!(above < 1e-5, "a vertex is {above} m outside a facet");
-            assert!(
-                -below > 0.9 * config.min_thickness_m,
-                "only {} m thick",
-                -below
-            );
+            assert!(-below > 0.9 * config.min_thickness_m, "only {} m thick", -below);
         }
     }
 }
@@ -52,17 +35,9 @@ fn finger_passes_through_the_handle_of_a_mug_and_into_its_cavity() {
     let centre = shapes::mug_handle_centre();
     for i in 0..=40 {
         let through = Point3::new(centre.x, -0.03 + 0.0015 * f64::from(i), centre.z);
-        assert!(
-            clearance(through) > 0.008,
-            "handle: {} at {through}",
-            clearance(through)
-        );
+        assert!(clearance(through) > 0.008, "handle: {} at {through}", clearance(through));
         let down = Point3::new(0.0, 0.0, 0.02 + 0.0025 * f64::from(i));
-        assert!(
-            clearance(down) > 0.012,
-            "cavity: {} at {down}",
-            clearance(down)
-        );
+        assert!(clearance(down) > 0.012, "cavity: {} at {down}", clearance(down));
     }
 }
 
@@ -73,19 +48,9 @@ fn mug_is_covered_and_its_free_space_is_kept() {
     let hulls = default_hulls(&mug);
     assert_sound(&hulls, &config);
     let quality = hull_quality(&Surface::new(&mug).unwrap(), &hulls, 0.004, 3000).unwrap();
-    assert!(
-        quality.overfilled < 0.01 && quality.missed < 0.01,
-        "{quality:?}"
-    );
+    assert!(quality.overfilled < 0.01 && quality.missed < 0.01, "{quality:?}");
     // One hull over everything must fail the same measure, or the measure is worth nothing.
-    let single = decompose(
-        &mug,
-        &DecomposeConfig {
-            max_hulls: 1,
-            ..config
-        },
-    )
-    .unwrap();
+    let single = decompose(&mug, &DecomposeConfig { max_hulls: 1, ..config }).unwrap();
     assert_eq!(single.len(), 1);
     let quality = hull_quality(&Surface::new(&mug).unwrap(), &single, 0.004, 3000).unwrap();
     assert!(quality.overfilled > 0.3, "{quality:?}");
@@ -102,10 +67,7 @@ fn convex_solids_give_one_hull_that_stays_close() {
         assert_eq!(hulls.len(), 1);
         assert_sound(&hulls, &DecomposeConfig::default());
         let quality = hull_quality(&Surface::new(&solid).unwrap(), &hulls, 0.004, 2000).unwrap();
-        assert!(
-            quality.overfilled == 0.0 && quality.missed == 0.0,
-            "{quality:?}"
-        );
+        assert!(quality.overfilled == 0.0 && quality.missed == 0.0, "{quality:?}");
         let (lo, hi) = hulls[0].bounds().unwrap();
         let (true_lo, true_hi) = solid.bounds().unwrap();
         let moved = (lo - true_lo).amax().max((hi - true_hi).amax());
@@ -121,14 +83,8 @@ fn bent_bar_is_two_solid_blocks() {
     let hulls = default_hulls(&shapes::bent_bar());
     assert_eq!(hulls.len(), 2);
     let clearance = clearance(&hulls);
-    assert!(
-        clearance(Point3::new(0.1, 0.015, 0.0)) < -0.014,
-        "the core of an arm is solid"
-    );
-    assert!(
-        clearance(Point3::new(0.06, 0.06, 0.0)) > 0.02,
-        "the corner is free"
-    );
+    assert!(clearance(Point3::new(0.1, 0.015, 0.0)) < -0.014, "the core of an arm is solid");
+    assert!(clearance(Point3::new(0.06, 0.06, 0.0)) > 0.02, "the corner is free");
 }
 
 #[test]
@@ -147,9 +103,7 @@ fn holes_soup_and_duplicates_do_not_change_the_outcome() {
     let mug = shapes::mug();
     let mut broken = TriMesh {
         vertices: (0..mug.faces.len()).flat_map(|f| mug.triangle(f)).collect(),
-        faces: (0..mug.faces.len() as u32)
-            .map(|f| [3 * f, 3 * f + 1, 3 * f + 2])
-            .collect(),
+        faces: (0..mug.faces.len() as u32).map(|f| [3 * f, 3 * f + 1, 3 * f + 2]).collect(),
     };
     broken.faces.extend_from_within(..200);
     let mut index = 0;
@@ -160,10 +114,7 @@ fn holes_soup_and_duplicates_do_not_change_the_outcome() {
     let hulls = default_hulls(&broken);
     assert_sound(&hulls, &DecomposeConfig::default());
     let quality = hull_quality(&Surface::new(&mug).unwrap(), &hulls, 0.004, 2000).unwrap();
-    assert!(
-        quality.overfilled < 0.02 && quality.missed < 0.02,
-        "{quality:?}"
-    );
+    assert!(quality.overfilled < 0.02 && quality.missed < 0.02, "{quality:?}");
 }
 
 #[test]
@@ -176,13 +127,8 @@ fn meshes_of_the_wrong_scale_are_refused_by_size() {
     for (scale, size) in [(1000.0, "103.9230"), (0.01, "0.0010")] {
         let mut cube = shapes::cuboid(0.06, 0.06, 0.06);
         cube.vertices.iter_mut().for_each(|v| *v *= scale);
-        let message = decompose(&cube, &DecomposeConfig::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains(size) && message.contains("millimetres"),
-            "{message}"
-        );
+        let message = decompose(&cube, &DecomposeConfig::default()).unwrap_err().to_string();
+        assert!(message.contains(size) && message.contains("millimetres"), "{message}");
     }
 }
 
@@ -190,34 +136,11 @@ fn meshes_of_the_wrong_scale_are_refused_by_size() {
 fn bad_settings_are_named() {
     let cube = shapes::cuboid(0.06, 0.06, 0.06);
     for (config, name) in [
-        (
-            DecomposeConfig {
-                tolerance_m: f64::NAN,
-                ..Default::default()
-            },
-            "tolerance_m",
-        ),
-        (
-            DecomposeConfig {
-                max_hulls: 0,
-                ..Default::default()
-            },
-            "max_hulls",
-        ),
-        (
-            DecomposeConfig {
-                max_vertices: 3,
-                ..Default::default()
-            },
-            "max_vertices",
-        ),
+        (DecomposeConfig { tolerance_m: f64::NAN, ..Default::default() }, "tolerance_m"),
+        (DecomposeConfig { max_hulls: 0, ..Default::default() }, "max_hulls"),
+        (DecomposeConfig { max_vertices: 3, ..Default::default() }, "max_vertices"),
     ] {
-        assert!(
-            decompose(&cube, &config)
-                .unwrap_err()
-                .to_string()
-                .contains(name)
-        );
+        assert!(decompose(&cube, &config).unwrap_err().to_string().contains(name));
     }
 }
 
@@ -239,16 +162,10 @@ fn a_million_faces_are_decimated_and_decomposed() {
     let vase = shapes::revolved(&profile, 720);
     assert!(vase.faces.len() > 1_000_000);
     // A smaller face budget than the default keeps the unoptimised test build quick.
-    let config = DecomposeConfig {
-        max_faces: 3_000,
-        ..Default::default()
-    };
+    let config = DecomposeConfig { max_faces: 3_000, ..Default::default() };
     let hulls = decompose(&vase, &config).unwrap();
     assert_sound(&hulls, &config);
-    assert!(
-        clearance(&hulls)(Point3::new(0.0, 0.0, 0.08)) > 0.015,
-        "the vase is open"
-    );
+    assert!(clearance(&hulls)(Point3::new(0.0, 0.0, 0.08)) > 0.015, "the vase is open");
 }
 
 /// Vertices and faces of a binary STL or a Wavefront OBJ with plain faces.
@@ -258,13 +175,10 @@ fn recorded_mesh(path: &std::path::Path) -> TriMesh {
     if path.extension().is_some_and(|e| e == "stl") {
         for (i, facet) in bytes[84..].chunks_exact(50).enumerate() {
             let number = |k: usize| {
-                f64::from(f32::from_le_bytes(
-                    facet[4 * k..4 * k + 4].try_into().unwrap(),
-                ))
+                f64::from(f32::from_le_bytes(facet[4 * k..4 * k + 4].try_into().unwrap()))
             };
             for corner in 1..4 {
-                mesh.vertices
-                    .push(Point3::from([0, 1, 2].map(|k| number(3 * corner + k))));
+                mesh.vertices.push(Point3::from([0, 1, 2].map(|k| number(3 * corner + k))));
             }
             mesh.faces.push([0, 1, 2].map(|k| 3 * i as u32 + k));
         }
@@ -273,9 +187,9 @@ fn recorded_mesh(path: &std::path::Path) -> TriMesh {
     for line in String::from_utf8(bytes).unwrap().lines() {
         let words: Vec<_> = line.split_whitespace().collect();
         match words.first() {
-            Some(&"v") => mesh
-                .vertices
-                .push(Point3::from([1, 2, 3].map(|k| words[k].parse().unwrap()))),
+            Some(&"v") => {
+                mesh.vertices.push(Point3::from([1, 2, 3].map(|k| words[k].parse().unwrap())))
+            }
             Some(&"f") => {
                 let index =
                     |k: usize| words[k].split('/').next().unwrap().parse::<u32>().unwrap() - 1;
@@ -307,9 +221,6 @@ fn recorded_objects_are_covered_and_keep_their_openings() {
         let quality = hull_quality(&Surface::new(&mesh).unwrap(), &hulls, 0.004, 2000).unwrap();
         eprintln!("{file}: {} hulls, {quality:?}", hulls.len());
         assert!(hulls.len() <= most, "{file}: {} hulls", hulls.len());
-        assert!(
-            quality.overfilled < 0.02 && quality.missed < 0.01,
-            "{file}: {quality:?}"
-        );
+        assert!(quality.overfilled < 0.02 && quality.missed < 0.01, "{file}: {quality:?}");
     }
 }

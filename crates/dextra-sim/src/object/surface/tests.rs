@@ -20,10 +20,7 @@ fn signed_distance_to_a_box_is_exact() {
     let surface = Surface::new(&shapes::cuboid(0.1, 0.06, 0.04)).unwrap();
     for p in scattered(500, 0.08) {
         let expected = box_distance(&p, Vector3::new(0.05, 0.03, 0.02));
-        assert!(
-            (surface.signed_distance(&p) - expected).abs() < 1e-12,
-            "{p}"
-        );
+        assert!((surface.signed_distance(&p) - expected).abs() < 1e-12, "{p}");
     }
 }
 
@@ -62,10 +59,7 @@ fn box_with_a_pin_hole_is_solid_and_a_sheet_cup_is_not() {
     assert!(ball.signed_distance(&Point3::new(0.0, 0.0, 0.05)) > 0.0);
     let cup = Surface::new(&shapes::open_sheet_cup()).unwrap();
     for z in [0.01, 0.03, 0.06] {
-        assert!(
-            !cup.contains(&Point3::new(0.0, 0.0, z)),
-            "cavity of a sheet is outside, z = {z}"
-        );
+        assert!(!cup.contains(&Point3::new(0.0, 0.0, z)), "cavity of a sheet is outside, z = {z}");
     }
 }
 

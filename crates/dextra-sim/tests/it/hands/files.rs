@@ -60,14 +60,8 @@ fn files(xml: &str, map: Option<&str>) -> (TempDir, PathBuf) {
 
 /// The error of a hand made of `HAND` and `MAP` with one piece replaced.
 fn error_of(xml: (&str, &str), map: (&str, &str)) -> String {
-    assert!(
-        HAND.contains(xml.0) && MAP.contains(map.0),
-        "the test replaces what is there"
-    );
-    let (_dir, path) = files(
-        &HAND.replacen(xml.0, xml.1, 1),
-        Some(&MAP.replacen(map.0, map.1, 1)),
-    );
+    assert!(HAND.contains(xml.0) && MAP.contains(map.0), "the test replaces what is there");
+    let (_dir, path) = files(&HAND.replacen(xml.0, xml.1, 1), Some(&MAP.replacen(map.0, map.1, 1)));
     Hand::from_file(&path).unwrap_err().to_string()
 }
 
@@ -86,26 +80,13 @@ fn only_the_hand_is_taken_from_a_scene_file() {
     assert_eq!(hand.map.side, Side::Left, "a file keeps its own side");
     assert_eq!(hand.root_body, "palm");
     assert_eq!(hand.dir.as_deref(), Some(dir.path()));
-    assert_eq!(
-        hand.tree.bodies.len(),
-        3,
-        "the unnamed body counts: {:?}",
-        hand.tree.bodies
-    );
+    assert_eq!(hand.tree.bodies.len(), 3, "the unnamed body counts: {:?}", hand.tree.bodies);
     assert_eq!(hand.actuators.len(), 1);
     for gone in ["floor", "cup", "light", "keyframe", "gravity", "freejoint"] {
         assert!(!hand.xml.contains(gone), "{gone} is still in {}", hand.xml);
     }
     let notice = hand.notices.join("\n");
-    assert_says(
-        &notice,
-        &[
-            "stub.xml",
-            "1 keyframes",
-            "1 other bodies",
-            "free joint of the root",
-        ],
-    );
+    assert_says(&notice, &["stub.xml", "1 keyframes", "1 other bodies", "free joint of the root"]);
 }
 
 #[test]
@@ -128,10 +109,8 @@ fn a_reference_angle_is_part_of_the_pose_at_zero() {
 
 #[test]
 fn a_tip_may_be_given_as_a_point() {
-    let (_dir, path) = files(
-        HAND,
-        Some(&MAP.replace("tip_site = \"tip\"", "tip_point_m = [0.0, 0.0, 0.03]")),
-    );
+    let (_dir, path) =
+        files(HAND, Some(&MAP.replace("tip_site = \"tip\"", "tip_point_m = [0.0, 0.0, 0.03]")));
     let hand = Hand::from_file(&path).unwrap();
     assert_eq!(hand.tips[0].body, "thumb");
     assert_eq!(hand.tips[0].point_in_body.z, 0.03);
@@ -140,9 +119,7 @@ fn a_tip_may_be_given_as_a_point() {
 
 #[test]
 fn missing_files_are_named() {
-    let error = Hand::from_file(&PathBuf::from("nowhere/hand.xml"))
-        .unwrap_err()
-        .to_string();
+    let error = Hand::from_file(&PathBuf::from("nowhere/hand.xml")).unwrap_err().to_string();
     assert_says(&error, &["nowhere/hand.xml", "No such file"]);
     let (_dir, path) = files(HAND, None);
     assert_says(
@@ -157,27 +134,15 @@ fn mjcf_that_does_not_parse_is_reported_whole() {
     assert_says(&error, &["stub.xml", "parse"]);
     // MuJoCo's message quotes the value; the binding alone would cut it at 99 characters.
     let long = "x".repeat(150);
-    let error = error_of(
-        (
-            "axis=\"0 1 0\" range=\"0 90\"",
-            &format!("bogus_{long}=\"1\""),
-        ),
-        SAME,
-    );
+    let error = error_of(("axis=\"0 1 0\" range=\"0 90\"", &format!("bogus_{long}=\"1\"")), SAME);
     assert_says(&error, &["stub.xml", &long]);
-    assert_says(
-        &error_of(("name=\"cup\"", "name=\"palm\""), SAME),
-        &["stub.xml", "palm"],
-    );
+    assert_says(&error_of(("name=\"cup\"", "name=\"palm\""), SAME), &["stub.xml", "palm"]);
 }
 
 #[test]
 fn meshes_that_are_not_there_are_named() {
     let mesh = "<asset><mesh name=\"m\" file=\"nothing.stl\"/></asset><worldbody>";
-    assert_says(
-        &error_of(("<worldbody>", mesh), SAME),
-        &["stub.xml", "nothing.stl"],
-    );
+    assert_says(&error_of(("<worldbody>", mesh), SAME), &["stub.xml", "nothing.stl"]);
 }
 
 #[test]
@@ -197,28 +162,19 @@ fn joints_a_hand_cannot_have_are_refused() {
 fn actuators_that_are_not_position_servos_are_refused() {
     let servo = "<position joint=\"bend\" kp=\"2\" ctrlrange=\"-1 1\"/>";
     let motor = "<motor name=\"pull\" joint=\"bend\"/>";
-    assert_says(
-        &error_of((servo, motor), SAME),
-        &["actuator `pull`", "not a position servo"],
-    );
+    assert_says(&error_of((servo, motor), SAME), &["actuator `pull`", "not a position servo"]);
     assert_says(&error_of((servo, ""), SAME), &["<actuator>", "missing"]);
 }
 
 #[test]
 fn a_map_that_names_missing_parts_says_which_exist() {
     let palm = error_of(SAME, ("body = \"palm\"", "body = \"plam\""));
-    assert_says(
-        &palm,
-        &["stub.toml", "palm.body", "`plam`", "nearest: `palm`"],
-    );
+    assert_says(&palm, &["stub.toml", "palm.body", "`plam`", "nearest: `palm`"]);
     let finger = error_of(SAME, ("\nbodies = [\"thumb\"]", "\nbodies = [\"thmub\"]"));
     assert_says(&finger, &["stub.toml", "finger[0].bodies[0]", "`thumb`"]);
     let site = error_of(SAME, ("tip_site = \"tip\"", "tip_site = \"tpi\""));
     assert_says(&site, &["finger[0].tip_site", "nearest: `tip`"]);
-    let contact = error_of(
-        SAME,
-        ("contact_bodies = [\"thumb\"]", "contact_bodies = [\"cup\"]"),
-    );
+    let contact = error_of(SAME, ("contact_bodies = [\"thumb\"]", "contact_bodies = [\"cup\"]"));
     assert_says(&contact, &["contact_bodies[0]", "`cup`"]);
 }
 
@@ -232,15 +188,9 @@ fn a_map_with_wrong_fields_is_refused_by_field() {
     assert_says(&side, &["stub.toml", "`right` or `left`"]);
     let unit = error_of(SAME, ("center_m = [0, 0, 0.01]", "center_m = [0, 0, 10.0]"));
     assert_says(&unit, &["palm.center_m", "metre"]);
-    let nan = error_of(
-        SAME,
-        ("fingers_axis = [2.0, 0, 0]", "fingers_axis = [nan, 0, 0]"),
-    );
+    let nan = error_of(SAME, ("fingers_axis = [2.0, 0, 0]", "fingers_axis = [nan, 0, 0]"));
     assert_says(&nan, &["palm.fingers_axis", "not a direction"]);
-    let parallel = error_of(
-        SAME,
-        ("normal_axis = [0, 0, 1.0]", "normal_axis = [1.0, 0, 0.1]"),
-    );
+    let parallel = error_of(SAME, ("normal_axis = [0, 0, 1.0]", "normal_axis = [1.0, 0, 0.1]"));
     assert_says(&parallel, &["palm.normal_axis", "parallel"]);
     let index = error_of(SAME, ("index = 4", "index = 21"));
     assert_says(&index, &["keypoint[0].index", "21"]);
@@ -253,10 +203,7 @@ fn a_map_with_wrong_fields_is_refused_by_field() {
 #[test]
 fn nonlinear_couplings_are_refused() {
     let equality = "<equality><joint name=\"mimic\" joint1=\"bend\" polycoef=\"0.1 0 0 0 0\"/></equality><contact>";
-    assert_says(
-        &error_of(("<contact>", equality), SAME),
-        &["`mimic`", "locks"],
-    );
+    assert_says(&error_of(("<contact>", equality), SAME), &["`mimic`", "locks"]);
 }
 
 #[test]
@@ -265,10 +212,7 @@ fn numbers_that_are_not_numbers_or_in_other_units_are_refused() {
     assert_says(&nan, &["stub.xml", "NaN"]);
     let millimetres = error_of(("pos=\"0.05 0.01 0\"", "pos=\"50 10 0\""), SAME);
     assert_says(&millimetres, &["stub.xml", "body `body_1`", "metres"]);
-    let grams = error_of(
-        ("<geom size=\"0.01\"/>", "<geom size=\"0.01\" mass=\"60\"/>"),
-        SAME,
-    );
+    let grams = error_of(("<geom size=\"0.01\"/>", "<geom size=\"0.01\" mass=\"60\"/>"), SAME);
     assert_says(&grams, &["stub.xml", "kilograms"]);
 }
 
@@ -277,27 +221,18 @@ fn truncated_files_give_an_error_naming_the_file() {
     let end = HAND.len() - "</mujoco>".len();
     for length in (0..end).step_by(41) {
         let (_dir, path) = files(&HAND[..length], Some(MAP));
-        assert_says(
-            &Hand::from_file(&path).unwrap_err().to_string(),
-            &["stub.xml"],
-        );
+        assert_says(&Hand::from_file(&path).unwrap_err().to_string(), &["stub.xml"]);
     }
     for length in (0..MAP.len() - 20).step_by(7) {
         let (_dir, path) = files(HAND, Some(&MAP[..length]));
-        assert_says(
-            &Hand::from_file(&path).unwrap_err().to_string(),
-            &["stub.toml"],
-        );
+        assert_says(&Hand::from_file(&path).unwrap_err().to_string(), &["stub.toml"]);
     }
 }
 
 #[test]
 fn compile_warnings_become_notices_and_leave_no_log_file() {
     let deprecated = "<mujoco model=\"scene\"><compiler settotalmass=\"1\"/>";
-    let (_dir, path) = files(
-        &HAND.replace("<mujoco model=\"scene\">", deprecated),
-        Some(MAP),
-    );
+    let (_dir, path) = files(&HAND.replace("<mujoco model=\"scene\">", deprecated), Some(MAP));
     let hand = Hand::from_file(&path).unwrap();
     let notice = hand.notices.join("\n");
     assert_says(&notice, &["stub.xml: MuJoCo warns", "settotalmass"]);

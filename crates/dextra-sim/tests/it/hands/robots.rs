@@ -9,9 +9,8 @@ use std::path::PathBuf;
 /// The robot's file beside a map of ours, in a folder that sees the robot's meshes; `None`, said
 /// aloud, when the shared folder is not there.
 fn bring(robot: &str, file: &str, map: &str) -> Option<(tempfile::TempDir, Hand)> {
-    let shared = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/robots")
-        .join(robot);
+    let shared =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/robots").join(robot);
     if !shared.exists() {
         eprintln!("skipped: no ../shared/robots/{robot}");
         return None;
@@ -45,11 +44,7 @@ fn map(palm: &str, fingers: &[(&str, &str)]) -> String {
 
 fn palm_from_body(hand: &Hand, palm: &str, body: &str, q: &[f64]) -> Pose {
     let poses = hand.tree.forward(q);
-    let index = |name: &str| {
-        hand.tree
-            .body(name)
-            .unwrap_or_else(|| panic!("no body {name}"))
-    };
+    let index = |name: &str| hand.tree.body(name).unwrap_or_else(|| panic!("no body {name}"));
     poses[index(palm)].inverse() * poses[index(body)]
 }
 
@@ -66,9 +61,7 @@ fn agree(
     assert_eq!(ours.tree.joints.len(), theirs.tree.joints.len());
     for j in &ours.tree.joints {
         let other = &theirs.tree.joints[theirs.tree.joint(&joint(&j.name)).unwrap()];
-        let gap = (j.range.0 - other.range.0)
-            .abs()
-            .max((j.range.1 - other.range.1).abs());
+        let gap = (j.range.0 - other.range.0).abs().max((j.range.1 - other.range.1).abs());
         assert_eq!(
             gap > 1e-3,
             other_ranges.contains(&j.name.as_str()),
@@ -90,50 +83,23 @@ fn agree(
             let yours = palm_from_body(theirs, palm.1, b, &other);
             let gap = (mine.translation.vector - yours.translation.vector).norm();
             assert!(gap < tolerance_m, "{a}: {gap} m apart");
-            assert!(
-                mine.rotation.angle_to(&yours.rotation) < 1e-3,
-                "{a}: turned"
-            );
+            assert!(mine.rotation.angle_to(&yours.rotation) < 1e-3, "{a}: turned");
         }
     }
 }
 
 #[test]
 fn leap_agrees_with_the_shared_model() {
-    let fingers = [
-        ("thumb", "th_ds"),
-        ("index", "if_ds"),
-        ("middle", "mf_ds"),
-        ("ring", "rf_ds"),
-    ];
+    let fingers = [("thumb", "th_ds"), ("index", "if_ds"), ("middle", "mf_ds"), ("ring", "rf_ds")];
     let Some((_dir, theirs)) = bring("leap_hand", "right_hand.xml", &map("palm", &fingers)) else {
         return;
     };
     let ours = builtin("leap", Side::Right);
-    let bodies: Vec<_> = fingers
-        .iter()
-        .map(|(_, b)| (b.to_string(), b.to_string()))
-        .collect();
+    let bodies: Vec<_> = fingers.iter().map(|(_, b)| (b.to_string(), b.to_string())).collect();
     // The vendor's URDF, which we follow, has other ranges for the two middle thumb joints.
-    agree(
-        (&ours, &theirs),
-        ("palm", "palm"),
-        &bodies,
-        str::to_owned,
-        &["th_axl", "th_mcp"],
-        1e-4,
-    );
-    assert!(
-        (ours.mass - theirs.mass).abs() < 0.1,
-        "{} and {} kg",
-        ours.mass,
-        theirs.mass
-    );
-    assert!(
-        theirs.notices.iter().any(|n| n.contains("free joint")),
-        "{:?}",
-        theirs.notices
-    );
+    agree((&ours, &theirs), ("palm", "palm"), &bodies, str::to_owned, &["th_axl", "th_mcp"], 1e-4);
+    assert!((ours.mass - theirs.mass).abs() < 0.1, "{} and {} kg", ours.mass, theirs.mass);
+    assert!(theirs.notices.iter().any(|n| n.contains("free joint")), "{:?}", theirs.notices);
 }
 
 #[test]
@@ -149,18 +115,8 @@ fn allegro_agrees_with_the_shared_model() {
         return;
     };
     let ours = builtin("allegro", Side::Right);
-    let bodies: Vec<_> = fingers
-        .iter()
-        .map(|(_, b)| (b.to_string(), b.to_string()))
-        .collect();
-    agree(
-        (&ours, &theirs),
-        ("palm", "palm"),
-        &bodies,
-        str::to_owned,
-        &[],
-        1e-5,
-    );
+    let bodies: Vec<_> = fingers.iter().map(|(_, b)| (b.to_string(), b.to_string())).collect();
+    agree((&ours, &theirs), ("palm", "palm"), &bodies, str::to_owned, &[], 1e-5);
 }
 
 #[test]
@@ -180,14 +136,7 @@ fn shadow_agrees_with_the_shared_model() {
     let bodies: Vec<_> = ["th", "ff", "mf", "rf", "lf"]
         .map(|f| (format!("{f}_distal"), format!("rh_{f}distal")))
         .into();
-    agree(
-        (&ours, &theirs),
-        ("palm", "rh_palm"),
-        &bodies,
-        |j| format!("rh_{j}"),
-        &[],
-        1e-5,
-    );
+    agree((&ours, &theirs), ("palm", "rh_palm"), &bodies, |j| format!("rh_{j}"), &[], 1e-5);
     // Theirs with the 3 kg forearm, ours with a stub of 0.1 kg.
     assert!(
         (ours.mass - 0.1 - (theirs.mass - 3.0)).abs() < 2e-3,
