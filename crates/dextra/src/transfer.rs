@@ -37,11 +37,11 @@ pub const SMOOTHING_S: f64 = 0.05;
 pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Report, Error> {
     request.check()?;
     let clock = Clock::start();
-    writable(&request.out)?;
     reporter.stage("read", None);
     let recorded = demo::load(&request.clip, request.seed, &request.options)?;
     let mut notes = recorded.provenance.notes.clone();
     let (recorded, hands) = hands(request, recorded, &mut notes)?;
+    writable(&request.out)?;
     let time_scale = retime::time_scale(&recorded, &retime::Limits::default());
     if time_scale > 1.0 {
         notes.push(format!(
@@ -111,7 +111,8 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     Ok(report)
 }
 
-/// Makes the folder and proves that files can be written in it before hours are spent.
+/// Makes the folder and proves that files can be written in it, once the request is known to make
+/// sense and before hours are spent.
 fn writable(dir: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     tempfile::tempfile_in(dir).map(drop).map_err(Error::io("write in", dir))

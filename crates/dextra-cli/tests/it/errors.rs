@@ -1,10 +1,15 @@
 //! Errors: status 2, `error:` and `cause:` on stderr, nothing on stdout.
 
-use crate::{assert_fails, run};
+use crate::{assert_fails, dextra, run};
 
+/// Runs `line` in an empty folder, which must be empty afterwards.
 #[track_caller]
 fn fails(line: &str, words: &[&str]) {
-    assert_fails(&run(line), words);
+    let dir = tempfile::tempdir().unwrap();
+    let words_of_line = line.split_whitespace();
+    let output = dextra().args(words_of_line).current_dir(dir.path()).output().unwrap();
+    assert_fails(&output, words);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{line} left something behind");
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn an_unknown_hand_lists_the_built_in_ones() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named_before_any_work() {
+fn a_folder_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
