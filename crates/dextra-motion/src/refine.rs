@@ -14,7 +14,9 @@
 pub mod hypothesis;
 mod job;
 pub mod journal;
+pub mod outcome;
 pub mod plan;
+mod proposals;
 pub mod repair;
 pub mod search;
 pub mod timeline;

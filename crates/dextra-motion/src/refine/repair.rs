@@ -2,7 +2,8 @@
 //! falls short: in each window, perturb the remaining controls, keep what tracks better, go on.
 
 use super::RefineError;
-use super::trials::{METRES_PER_RADIAN, Trials, tips};
+use super::outcome::METRES_PER_RADIAN;
+use super::trials::{Trials, tips};
 use dextra_core::{Pose, pose};
 use dextra_sim::world::World;
 use nalgebra::Point3;

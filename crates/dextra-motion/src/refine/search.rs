@@ -1,8 +1,9 @@
 //! The cross-entropy method over the parameters of a plan.
 
 use super::RefineError;
+use super::outcome::Outcome;
 use super::plan::{Plan, RELEASE_PARAMETERS, WRIST_PARAMETERS};
-use super::trials::{Outcome, Trials};
+use super::trials::Trials;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use rand_pcg::Pcg64;

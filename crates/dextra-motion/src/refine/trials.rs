@@ -2,6 +2,7 @@
 
 use super::RefineError;
 use super::journal::{Journal, Observer};
+use super::outcome::{CostConfig, Outcome, Tolerance};
 use super::plan::Plan;
 use dextra_core::pose;
 use dextra_sim::batch::{Batch, Fate};
@@ -10,132 +11,6 @@ use dextra_sim::object::ObjectModel;
 use dextra_sim::scene::{Owner, Scene};
 use dextra_sim::world::{HandContact, World};
 use nalgebra::Point3;
-
-/// Metres that one radian of object rotation error costs.
-pub const METRES_PER_RADIAN: f64 = 0.12;
-
-/// What a trial measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
-    /// The cost that is minimised.
-    pub cost: f64,
-    /// Largest object position error, metres.
-    pub max_position: f64,
-    /// Largest object rotation error, radians.
-    pub max_rotation: f64,
-    /// Fraction of judged steps within the limits.
-    pub good: f64,
-    /// Deepest penetration of the opened hand at the end of the approach, metres.
-    pub open_penetration: f64,
-    /// Largest gap between the nearest fingertips and the surface after closing, metres.
-    pub tip_gap: f64,
-    /// Mean distance of fingertips to the human's in the object frame at lift-off, metres.
-    pub style: f64,
-    /// First step outside the limits, or the end of the window.
-    pub first_bad: f64,
-    /// Penetration of the hand into objects and table while holding, metres.
-    pub penetration: f64,
-    /// Penetration of the hand into itself while holding, metres.
-    pub self_penetration: f64,
-    /// How far the contacts are from opposing each other after closing: 0 for opposite normals, 1
-    /// without contact.
-    pub loose: f64,
-}
-
-impl Outcome {
-    const WIDTH: usize = 11;
-
-    fn to_row(self) -> [f64; Self::WIDTH] {
-        [
-            self.cost,
-            self.max_position,
-            self.max_rotation,
-            self.good,
-            self.open_penetration,
-            self.tip_gap,
-            self.style,
-            self.first_bad,
-            self.penetration,
-            self.self_penetration,
-            self.loose,
-        ]
-    }
-
-    fn from_row(row: &[f64]) -> Self {
-        Self {
-            cost: row[0],
-            max_position: row[1],
-            max_rotation: row[2],
-            good: row[3],
-            open_penetration: row[4],
-            tip_gap: row[5],
-            style: row[6],
-            first_bad: row[7],
-            penetration: row[8],
-            self_penetration: row[9],
-            loose: row[10],
-        }
-    }
-
-    /// True when the object stayed within `position` metres and `rotation` radians throughout and
-    /// nothing was deeper than `depth` metres in anything else while holding.
-    pub fn within(&self, position: f64, rotation: f64, depth: f64) -> bool {
-        self.max_position < position
-            && self.max_rotation < rotation
-            && self.penetration.max(self.self_penetration) < depth
-    }
-}
-
-/// Weights of the cost of a trial, all relative to one metre of mean object error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CostConfig {
-    /// On the largest object error over the window.
-    pub max_error: f64,
-    /// On the penetration of the opened hand at the end of the approach.
-    pub open_penetration: f64,
-    /// On the gap between fingertips and surface after closing.
-    pub tip_gap: f64,
-    /// On the distance of the fingertips from the human's.
-    pub style: f64,
-    /// On the penetration into objects and table beyond 1.5 mm while holding: hard squeezing.
-    pub penetration: f64,
-    /// On the penetration of the hand into itself beyond 1 mm while holding.
-    pub self_penetration: f64,
-    /// On contacts that do not oppose each other.
-    pub loose: f64,
-    /// Position error at which a step counts as lost, metres.
-    pub clip: f64,
-}
-
-impl Default for CostConfig {
-    fn default() -> Self {
-        Self {
-            max_error: 0.3,
-            open_penetration: 1.5,
-            tip_gap: 0.5,
-            style: 0.1,
-            penetration: 3.0,
-            self_penetration: 3.0,
-            loose: 0.015,
-            clip: 0.12,
-        }
-    }
-}
-
-/// Limits within which a step counts as good: position in metres, rotation in radians.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tolerance {
-    /// Metres.
-    pub position: f64,
-    /// Radians.
-    pub rotation: f64,
-}
-
-impl Default for Tolerance {
-    fn default() -> Self {
-        Self { position: 0.03, rotation: 0.5 }
-    }
-}
 
 /// A thumb or finger tip of the robot and the human fingertip it stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -419,7 +294,7 @@ impl<'a> Trials<'a> {
             let (position, rotation) = match path.get(k * nq..(k + 1) * nq) {
                 Some(qpos) => {
                     if step == plan.lift_step.min(to) {
-                        (tip_gap, style) = self.fingertips(qpos);
+                        (tip_gap, style) = self.fingertips(plan, qpos);
                         penetration = self.penetration(world, qpos);
                         self_penetration = world.self_penetration();
                         loose = looseness(world);
@@ -428,7 +303,7 @@ impl<'a> Trials<'a> {
                 }
                 None => (2.0 * clip, 1.0),
             };
-            let error = (position + METRES_PER_RADIAN * rotation).min(2.0);
+            let error = (position + super::outcome::METRES_PER_RADIAN * rotation).min(2.0);
             let weight = 1.0 + k as f64 / count as f64;
             sum += weight * error.min(clip);
             weights += weight;
@@ -554,13 +429,13 @@ impl<'a> Trials<'a> {
 
     /// Gap of the thumb and the two nearest fingers to the surface, and mean distance of tips to
     /// the human's, both metres, worst and mean over hands.
-    fn fingertips(&self, qpos: &[f64]) -> (f64, f64) {
+    fn fingertips(&self, plan: &Plan<'_>, qpos: &[f64]) -> (f64, f64) {
         const TIP_RADIUS: f64 = 0.012;
         let (mut gap, mut style) = (0.0f64, 0.0);
         for (index, hand) in self.hands.iter().enumerate() {
             let root = self.scene.world_from_root(index, qpos);
             let bodies = hand.tree.forward(&self.scene.joints(index, qpos));
-            let object = self.object_of(index);
+            let object = plan.grasps[index].object;
             let object_from_world = self.scene.world_from_object(object, qpos).inverse();
             let mut fingers = Vec::new();
             let (mut thumb, mut offset, mut count) = (0.0f64, 0.0, 0usize);
@@ -585,10 +460,6 @@ impl<'a> Trials<'a> {
             style += offset / count.max(1) as f64;
         }
         (gap, style / self.hands.len().max(1) as f64)
-    }
-
-    fn object_of(&self, hand: usize) -> usize {
-        if self.objects.len() == 1 { 0 } else { hand.min(self.objects.len() - 1) }
     }
 
     /// Deepest contact of the hands with anything at `qpos`, metres.
