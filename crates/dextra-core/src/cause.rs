@@ -29,7 +29,7 @@ const WRIST_OFF_M: f64 = 0.05;
 /// Speeds are implausible beyond this multiple of what a wrist can follow.
 const IMPLAUSIBLE: f64 = 2.0;
 /// A hand that never comes this near the object, metres, cannot have moved it.
-const HAND_OFF_M: f64 = 0.05;
+pub const HAND_OFF_M: f64 = 0.05;
 
 /// Why a rollout failed, in the order in which the rules are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

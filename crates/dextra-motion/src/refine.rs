@@ -23,6 +23,7 @@ pub mod timeline;
 pub mod trials;
 
 use crate::retarget::RetargetHand;
+use dextra_core::cause::{HAND_OFF_M, hand_distance_while_moving};
 use dextra_core::rollout::{Reference, Rollout};
 use dextra_core::{Demonstration, Motion, Pose, pose};
 use dextra_sim::batch::BatchError;
@@ -158,13 +159,21 @@ pub fn refine(
         .map(|(object, pose)| ObjectPlacement { object, world_from_object: *pose })
         .collect();
     let scene = Scene::compose(&scene_config, &placements, &objects)?;
-    let found = match schedule.lift_step {
-        Some(lift) => {
+    let found = match (schedule.lift_step, idle_hand(demo)) {
+        (Some(lift), None) => {
             let job = Job { input, config, schedule: &schedule, scene: &scene, rest: &rest, lift };
             job.run(journal, observer)?
         }
-        None => {
+        (None, _) => {
             notes.push("no object moves: the hand plays the retargeted motion".to_owned());
+            follow_motion(input, &schedule, &scene, &rest)
+        }
+        (_, Some(distance)) => {
+            notes.push(format!(
+                "the demonstrated hand stays {:.0} cm from the object that moves, so there is no \
+                 grasp to search for: the hand plays the retargeted motion",
+                distance * 100.0
+            ));
             follow_motion(input, &schedule, &scene, &rest)
         }
     };
@@ -182,6 +191,12 @@ pub fn refine(
         notes,
         scene,
     })
+}
+
+/// How far the demonstrated hands stay from an object that moves, metres, when that is too far to
+/// have moved it.
+fn idle_hand(demo: &Demonstration) -> Option<f64> {
+    hand_distance_while_moving(demo).filter(|&distance| distance > HAND_OFF_M)
 }
 
 /// Height of the table: the lowest vertex of the objects while they rest before the lift.

@@ -270,3 +270,15 @@ fn robustness_is_whole_without_displacement_and_nothing_far_away() {
     let (position, rotation) = at_half_step(&played);
     assert!(position.is_finite() && position < 0.5 && rotation <= std::f64::consts::PI);
 }
+
+#[test]
+fn a_hand_that_never_comes_near_is_not_given_a_grasp_of_our_own() {
+    let mut fixture = fixture();
+    for frame in &mut fixture.demo.hands[0].keypoints_in_world {
+        frame.iter_mut().for_each(|p| p.y += 0.36);
+    }
+    let refined = run(&fixture, &RefineConfig::default(), &mut NoJournal, &Unobserved).unwrap();
+    assert!(refined.notes.iter().any(|note| note.contains("no grasp to search for")));
+    let limits = dextra_core::rollout::Limits::default();
+    assert!(refined.rollout.accept(&refined.reference, &limits).is_err());
+}
