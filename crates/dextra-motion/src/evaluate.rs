@@ -1,6 +1,10 @@
-//! How a control sequence fares when the world is not quite as planned.
+//! How a control sequence fares when the world is not quite as planned, and how far its grasp is from
+//! the human's.
 
-use dextra_core::{Pose, pose};
+use crate::refine::Refined;
+use crate::retarget::RetargetHand;
+use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
+use dextra_core::{Demonstration, Pose, pose};
 use dextra_sim::batch::{Batch, BatchError, Fate};
 use dextra_sim::scene::Scene;
 use dextra_sim::world::World;
@@ -146,4 +150,61 @@ pub fn at_half_step(played: &Played<'_>) -> (f64, f64) {
         }
     }
     worst
+}
+
+/// How far the robot's grasp is from the human's, both seen from the object they hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GraspDifference {
+    /// Mean distance of fingertips from their human counterparts while carrying, metres.
+    pub tips: f64,
+    /// Mean angle between the palm frames while carrying, radians.
+    pub palm: f64,
+}
+
+/// Compares the grasps of a refined rollout with the demonstrated ones over the demonstrated frames
+/// between lift-off and put-down; the mean over hands. `None` when nothing is carried.
+///
+/// `models` are the hands as the retargeter sees them, in the order of the demonstration's.
+pub fn grasp_difference(
+    refined: &Refined,
+    demo: &Demonstration,
+    models: &[RetargetHand],
+) -> Option<GraspDifference> {
+    let schedule = &refined.timeline;
+    let lift = schedule.lift_step?;
+    let put = schedule.put_step.unwrap_or(schedule.steps);
+    let (mut tips, mut tip_count) = (0.0, 0usize);
+    let (mut palm, mut palm_count) = (0.0, 0usize);
+    for frame in refined.reference.frames.iter().filter(|f| (lift..=put).contains(&f.step)) {
+        let Some(qpos) = refined.rollout.qpos.get(frame.step) else { continue };
+        for (index, model) in models.iter().enumerate() {
+            let Some(Some(human)) = frame.human_keypoints.get(index) else { continue };
+            // Where the object is off, the grasp is compared as seen from it.
+            let object = nearest_object(&frame.world_from_object, human);
+            let moved = frame.world_from_object[object]
+                * refined.scene.world_from_object(object, qpos).inverse();
+            let root = moved * refined.scene.world_from_root(index, qpos);
+            let joints = refined.scene.joints(index, qpos);
+            let points = model.point_positions(&root, &joints);
+            for (point, position) in model.points.iter().zip(points) {
+                if keypoint::TIPS.contains(&point.keypoint) {
+                    tips += (position - human[point.keypoint]).norm();
+                    tip_count += 1;
+                }
+            }
+            if let Some(human_palm) = world_from_palm(human, demo.hands[index].side) {
+                palm += pose::angle_between(&model.world_from_palm(&root, &joints), &human_palm);
+                palm_count += 1;
+            }
+        }
+    }
+    (tip_count > 0 && palm_count > 0)
+        .then(|| GraspDifference { tips: tips / tip_count as f64, palm: palm / palm_count as f64 })
+}
+
+/// The object whose origin is nearest to the middle of the fingertips.
+fn nearest_object(world_from_object: &[Pose], human: &Keypoints) -> usize {
+    let middle = keypoint::TIPS.iter().map(|&k| human[k].coords).sum::<Vector3<f64>>() / 5.0;
+    let distance = |object: usize| (world_from_object[object].translation.vector - middle).norm();
+    (0..world_from_object.len()).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
 }

@@ -146,6 +146,11 @@ pub struct Details {
     pub hypothesis: String,
     /// True when the grasp is one about the object's centre instead of the human's.
     pub grasp_changed: bool,
+    /// Mean distance of the fingertips from the human's while carrying, seen from the object,
+    /// centimetres.
+    pub grasp_tip_distance_cm: Option<f64>,
+    /// Mean angle between robot and human palm while carrying, degrees.
+    pub grasp_palm_angle_deg: Option<f64>,
     /// True when receding-horizon sampling improved the controls.
     pub repaired: bool,
     /// Factor by which the clip was slowed.

@@ -13,7 +13,9 @@ use dextra_core::metrics::{self, Metrics};
 use dextra_core::retime;
 use dextra_core::rollout::Limits;
 use dextra_core::{Demonstration, HandMotion, Motion, Side};
-use dextra_motion::evaluate::{Played, RobustnessConfig, at_half_step, robustness};
+use dextra_motion::evaluate::{
+    GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
+};
 use dextra_motion::refine::journal::Observer;
 use dextra_motion::refine::{RefineConfig, RefineError, RefineInput, Refined, refine};
 use dextra_motion::retarget::{ObjectInput, RetargetConfig, RetargetHand, retarget};
@@ -88,7 +90,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     notes.extend(refined.notes.iter().cloned());
 
     reporter.stage("evaluate", None);
-    let judged = judge(request, &refined, &demo, reporter)?;
+    let judged = judge(request, &refined, &demo, &models, reporter)?;
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, &demo)?;
     outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo)?;
     if let Some(trial) = &refined.quarantined {
@@ -256,6 +258,7 @@ struct Judged {
     cause: Option<String>,
     robustness: Vec<RobustnessReport>,
     half_step: (f64, f64),
+    grasp: Option<GraspDifference>,
     steps: u64,
 }
 
@@ -263,6 +266,7 @@ fn judge(
     request: &TransferRequest,
     refined: &Refined,
     demo: &Demonstration,
+    models: &[RetargetHand],
     reporter: &dyn Reporter,
 ) -> Result<Judged, Error> {
     const STAGE: &str = "evaluate";
@@ -324,7 +328,8 @@ fn judge(
         }
     }
     let half_step = at_half_step(&played);
-    Ok(Judged { metrics, cause, robustness: trials, half_step, steps })
+    let grasp = grasp_difference(refined, demo, models);
+    Ok(Judged { metrics, cause, robustness: trials, half_step, grasp, steps })
 }
 
 /// Distance between the wrist's commanded and realised position after every step, metres; the
@@ -398,6 +403,8 @@ fn report(
         details: Some(Details {
             hypothesis: refined.hypothesis.clone(),
             grasp_changed: refined.grasp_changed,
+            grasp_tip_distance_cm: judged.grasp.map(|g| cm(g.tips)),
+            grasp_palm_angle_deg: judged.grasp.map(|g| g.palm.to_degrees()),
             repaired: refined.repaired,
             time_scale,
             smoothing_s: SMOOTHING_S,

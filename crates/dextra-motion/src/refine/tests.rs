@@ -282,3 +282,30 @@ fn a_hand_that_never_comes_near_is_not_given_a_grasp_of_our_own() {
     let limits = dextra_core::rollout::Limits::default();
     assert!(refined.rollout.accept(&refined.reference, &limits).is_err());
 }
+
+#[test]
+fn a_grasp_difference_is_the_shift_that_was_put_in() {
+    use crate::evaluate::grasp_difference;
+    let fixture = fixture();
+    let refined = run(&fixture, &RefineConfig::default(), &mut NoJournal, &Unobserved).unwrap();
+    let first = grasp_difference(&refined, &fixture.demo, &fixture.models).unwrap();
+    assert!(first.tips > 0.002 && first.tips < 0.06, "{first:?}");
+    assert!(first.palm < 1.0, "{first:?}");
+    // With human and robot fingertips in one place nothing is left; moved away by 7 cm, just that.
+    let mut moved = Refined { reference: refined.reference.clone(), ..refined };
+    for shift in [0.0, 0.07] {
+        for frame in &mut moved.reference.frames {
+            let qpos = &moved.rollout.qpos[frame.step];
+            frame.world_from_object[0] = moved.scene.world_from_object(0, qpos);
+            let root = moved.scene.world_from_root(0, qpos);
+            let joints = moved.scene.joints(0, qpos);
+            let positions = fixture.models[0].point_positions(&root, &joints);
+            let Some(human) = &mut frame.human_keypoints[0] else { continue };
+            for (point, position) in fixture.models[0].points.iter().zip(positions) {
+                human[point.keypoint] = position + Vector3::x() * shift;
+            }
+        }
+        let difference = grasp_difference(&moved, &fixture.demo, &fixture.models).unwrap();
+        assert!((difference.tips - shift).abs() < 1e-9, "{difference:?}");
+    }
+}
