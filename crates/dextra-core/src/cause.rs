@@ -41,7 +41,8 @@ pub enum Cause {
     /// the peak, or the lift.
     ImplausibleReference,
     /// The object left its place before the reference lifts it: the deviation passes 1 before the
-    /// lift, or is beyond one half at the lift. Frame: the first failing one.
+    /// lift, or is beyond one half at the lift and passes 1 within 0.4 s of it. Frame: the first
+    /// failing one.
     ToppledOnApproach,
     /// The wrist was more than 5 cm from its command between 0.2 s before the lift and the first
     /// failing frame. Frame: where it was worst.
@@ -214,7 +215,9 @@ impl Case<'_> {
         };
         let lift = interval.lift.min(self.reference.frames.len() - 1);
         let (lifted, failed) = (self.time(lift), self.time(failing));
-        if failing < lift || deviation(errors, lift) > TOPPLED {
+        // An object that was nudged but then carried for a while failed for another reason.
+        let nudged = deviation(errors, lift) > TOPPLED && failed - lifted < FOLLOW_S;
+        if failing < lift || nudged {
             let touched = self.contacts(0.0, failed).iter().any(|c| c.hand_object_count > 0);
             let who = if touched { "the hand moved it" } else { "it moved untouched" };
             let why = format!("{who} before the lift at {lifted:.2} s");
