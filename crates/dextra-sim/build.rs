@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 use std::{env, fs, io};
 
 const VERSION: &str = "3.17.0";
@@ -101,7 +102,9 @@ fn fetch(out: &Path, dir: &Path) -> Result<(), String> {
     let partial = dir.join(format!("{LIBRARY}.{}.partial", std::process::id()));
     let mut target =
         fs::File::create(&partial).map_err(|e| format!("{}: {e}", partial.display()))?;
-    io::copy(&mut entry, &mut target).map_err(|e| format!("{}: {e}", partial.display()))?;
+    io::copy(&mut entry, &mut target)
+        .and_then(|_| target.set_modified(before_this_run()?))
+        .map_err(|e| format!("{}: {e}", partial.display()))?;
     drop(target);
     if !checksum_holds(&partial) {
         let _ = fs::remove_file(&partial);
@@ -110,6 +113,12 @@ fn fetch(out: &Path, dir: &Path) -> Result<(), String> {
     fs::rename(&partial, dir.join(LIBRARY)).map_err(|e| e.to_string())?;
     let _ = fs::remove_dir_all(&wheels);
     Ok(())
+}
+
+/// A time before this run: a library that looks newer would make cargo run this script, and build
+/// all that depends on it, a second time.
+fn before_this_run() -> io::Result<SystemTime> {
+    fs::metadata(env::current_exe()?)?.modified()
 }
 
 fn checksum_holds(library: &Path) -> bool {
