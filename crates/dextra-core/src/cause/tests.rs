@@ -67,6 +67,13 @@ fn a_displacement_before_the_lift_is_toppling_only_when_failure_follows_at_once(
     }
 }
 
+fn with_contacts(mut rollout: Rollout, change: impl Fn(usize, &mut StepContacts)) -> Rollout {
+    for (step, contact) in rollout.contacts.iter_mut().enumerate() {
+        change(step, contact);
+    }
+    rollout
+}
+
 #[test]
 fn an_object_left_behind_untouched_was_never_touched() {
     // Contact comes at step 61, after 0.40 s + 0.2 s.
