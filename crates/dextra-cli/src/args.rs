@@ -1,7 +1,7 @@
 //! What can be typed. Parsing only: what the values mean is for the library to say.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dextra::{ClipOptions, Side, Unit, UpAxis};
+use dextra::{ClipOptions, QuatOrder, Side, Unit, UpAxis};
 use std::path::PathBuf;
 
 /// Turn human hand-object demonstrations into robot-hand trajectories that hold up in physics.
@@ -75,6 +75,9 @@ pub struct ClipArgs {
     /// Axis that points up [default: stated in the clip or inferred].
     #[arg(long, allow_hyphen_values = true)]
     pub up_axis: Option<UpAxisArg>,
+    /// Order of the numbers of a quaternion [default: stated in the clip or wxyz].
+    #[arg(long)]
+    pub quat_order: Option<QuatOrderArg>,
     /// Which hand it is [default: inferred from the geometry].
     #[arg(long)]
     pub side: Option<SideArg>,
@@ -93,6 +96,7 @@ impl ClipArgs {
             mesh_unit: self.mesh_unit.map(UnitArg::unit),
             up_axis: self.up_axis.map(UpAxisArg::up_axis),
             side: self.side.map(SideArg::side),
+            quat_order: self.quat_order.map(QuatOrderArg::quat_order),
             mass_kg: self.mass_kg,
             ..ClipOptions::default()
         }
@@ -149,6 +153,24 @@ impl UpAxisArg {
             UpAxisArg::MinusX => UpAxis::MinusX,
             UpAxisArg::MinusY => UpAxis::MinusY,
             UpAxisArg::MinusZ => UpAxis::MinusZ,
+        }
+    }
+}
+
+/// Order of the four numbers of a quaternion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QuatOrderArg {
+    /// Scalar first.
+    Wxyz,
+    /// Scalar last.
+    Xyzw,
+}
+
+impl QuatOrderArg {
+    fn quat_order(self) -> QuatOrder {
+        match self {
+            QuatOrderArg::Wxyz => QuatOrder::Wxyz,
+            QuatOrderArg::Xyzw => QuatOrder::Xyzw,
         }
     }
 }
@@ -268,6 +290,15 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_quaternions_reaches_the_library() {
+        let args = transfer("dextra transfer a.npz --hand leap --quat-order xyzw").unwrap();
+        assert_eq!(args.reading.options().quat_order, Some(QuatOrder::Xyzw));
+        let args = transfer("dextra transfer a.npz --hand leap").unwrap();
+        assert_eq!(args.reading.options(), ClipOptions::default());
+        assert!(transfer("dextra transfer a.npz --hand leap --quat-order zyxw").is_err());
+    }
+
+    #[test]
     fn typed_names_are_the_names_of_the_library() {
         for (arg, unit) in UnitArg::value_variants().iter().zip(Unit::ALL) {
             assert_eq!(arg.unit(), unit);
@@ -275,6 +306,10 @@ mod tests {
         }
         for arg in UpAxisArg::value_variants() {
             assert_eq!(arg.to_possible_value().unwrap().get_name(), arg.up_axis().name());
+        }
+        for (arg, order) in QuatOrderArg::value_variants().iter().zip(QuatOrder::ALL) {
+            assert_eq!(arg.quat_order(), order);
+            assert_eq!(arg.to_possible_value().unwrap().get_name(), order.name());
         }
         for arg in SideArg::value_variants() {
             assert_eq!(arg.to_possible_value().unwrap().get_name(), arg.side().name());

@@ -40,19 +40,25 @@ pub fn print_error(error: &anyhow::Error) {
     eprint!("{}", error_text(error));
 }
 
-/// The error and its chain of causes. A cause that its parent's text already ends with is left
-/// out: some libraries print their source themselves.
-fn error_text(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}\n");
+/// The error and its chain of causes, outermost first. A cause that its parent's text already ends
+/// with is left out: some libraries print their source themselves.
+pub fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
     let mut above = error.to_string();
     for cause in error.chain().skip(1) {
         let line = cause.to_string();
         if !above.ends_with(&line) {
-            text += &format!("cause: {line}\n");
+            lines.push(line.clone());
         }
         above = line;
     }
-    text
+    lines
+}
+
+/// The error and its causes, one per line.
+fn error_text(error: &anyhow::Error) -> String {
+    let kinds = std::iter::once("error").chain(std::iter::repeat("cause"));
+    kinds.zip(causes(error)).map(|(kind, line)| format!("{kind}: {line}\n")).collect()
 }
 
 /// Whether to colour text for `stream`: a terminal, and `NO_COLOR` (<https://no-color.org>) unset

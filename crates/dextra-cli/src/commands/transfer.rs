@@ -54,6 +54,9 @@ fn each(
             Err(error) => {
                 failed = true;
                 let error = anyhow::Error::new(error);
+                if json {
+                    print(&failure_line(request, &error)?)?;
+                }
                 output::print_error(&match requests.len() {
                     1 => error,
                     _ => error.context(format!("{} on {}", request.clip, request.hand)),
@@ -69,6 +72,19 @@ fn each(
         (false, true) => Exit::Failed,
         (false, false) => output::verdict(&reports),
     })
+}
+
+/// The line of a hand that could not be done, which has the first fields of a report, in their
+/// order. A script so gets one line for every hand and need not read stderr.
+fn failure_line(request: &TransferRequest, error: &anyhow::Error) -> Result<String> {
+    let text = |value: &str| serde_json::to_string(value);
+    Ok(format!(
+        "{{\"clip\":{},\"hand\":{},\"seed\":{},\"status\":\"failed\",\"cause\":{}}}\n",
+        text(&request.clip)?,
+        text(&request.hand)?,
+        request.seed,
+        text(&output::causes(error).join(": "))?
+    ))
 }
 
 /// One request per hand, each with its own folder.
@@ -167,7 +183,7 @@ mod tests {
                 "shadow" => Ok(report(request, Status::Accepted)),
                 "leap" => Ok(report(request, Status::Rejected)),
                 "inspire" => Err(Error::Cancelled { stage: "refine".into() }),
-                _ => Err(Error::Request("broken".into())),
+                _ => Err(Error::stage("retarget")(Error::Request("a \"broken\" hand".into()))),
             },
         );
         (exit.unwrap(), printed)
@@ -201,6 +217,24 @@ mod tests {
             .map(|line| serde_json::from_str::<Report>(line).unwrap().hand)
             .collect();
         assert_eq!(hands, ["shadow", "leap"]);
+    }
+
+    #[test]
+    fn a_hand_that_fails_has_a_line_with_its_causes_and_an_interrupted_one_has_none() {
+        let (exit, printed) =
+            outcome("dextra transfer cube --hand allegro,shadow,inspire --seed 3 --json");
+        assert_eq!(exit, Exit::Interrupted);
+        let mut lines = printed.lines();
+        assert_eq!(
+            lines.next(),
+            Some(
+                r#"{"clip":"cube","hand":"allegro","seed":3,"status":"failed","cause":"retarget failed: a \"broken\" hand"}"#
+            )
+        );
+        assert!(lines.next().is_some_and(|line| line.contains("\"hand\":\"shadow\"")), "{printed}");
+        assert_eq!(lines.next(), None);
+        let (_, printed) = outcome("dextra transfer cube --hand allegro");
+        assert_eq!(printed, "", "without --json a failure is told on stderr alone");
     }
 
     #[test]

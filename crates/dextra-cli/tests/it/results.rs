@@ -152,6 +152,15 @@ fn a_hand_that_fails_among_others_exits_with_2_after_the_others() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("allgero") && said.contains("`allegro`, "), "{said}");
-    assert_eq!(stdout(&output).lines().count(), 1);
-    assert_eq!(parsed(stdout(&output).trim_end())["hand"], "allegro");
+    let text = stdout(&output);
+    let [failed, done] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    let failed: Value = serde_json::from_str(failed).unwrap();
+    assert_eq!(failed.as_object().unwrap().len(), 5, "{failed}");
+    assert_eq!((&failed["hand"], &failed["status"]), (&"allgero".into(), &"failed".into()));
+    assert_eq!(failed["clip"], clip.path().to_str().unwrap());
+    assert_eq!(failed["seed"], 0);
+    let cause = failed["cause"].as_str().unwrap();
+    assert!(cause.starts_with("cannot use the hand allgero: "), "{cause}");
+    assert!(cause.contains("`allegro`, "), "{cause}");
+    assert_eq!(parsed(done)["hand"], "allegro");
 }

@@ -118,7 +118,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
 fn frame_rate(settings: &Settings, npz: &Npz) -> Result<f64, DataError> {
     let Some(fps) = settings.fps else {
         let problem = "the frame rate is not stated; give `fps` in the clip, `fps_hz` in the \
-                       sidecar or the `fps` option (--fps HZ)";
+                       sidecar or the `fps` option (--fps-hz F)";
         return Err(npz.problem("fps", problem));
     };
     if fps > 1.0 && fps < 1000.0 {

@@ -72,7 +72,7 @@ fn an_impossible_frame_rate_is_refused() {
         assert_says(&error_of(|clip| clip.values("fps")[0] = fps), &["fps", "outside 1 to 1000"]);
     }
     let error = error_of(|clip| clip.arrays.retain(|array| array.0 != "fps"));
-    assert_says(&error, &["fps", "not stated", "--fps"]);
+    assert_says(&error, &["fps", "not stated", "--fps-hz"]);
 }
 
 #[test]
