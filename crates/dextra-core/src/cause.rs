@@ -8,6 +8,7 @@ mod evidence;
 
 pub use evidence::{Evidence, hand_distance_while_moving};
 
+use crate::Pose;
 use crate::metrics::{Mismatch, ObjectErrors, Protocol, object_errors};
 use crate::pose;
 use crate::retime::{self, Peaks};
@@ -104,6 +105,52 @@ pub struct Failure {
     pub frame: usize,
     /// One sentence with the numbers behind it.
     pub detail: String,
+}
+
+/// Finds an object that stayed behind although every frame is within the limits: the reference moves
+/// it, but by so little that resting is within them too. An object counts as moved when it covers
+/// half of the reference's travel (or of its turn, where it hardly travels).
+///
+/// References that travel less than 5 mm and turn less than 5 deg count as resting.
+pub fn left_behind(rollout: &Rollout, reference: &Reference) -> Option<Failure> {
+    const RESTING: (f64, f64) = (0.005, 0.087);
+    let first = reference.frames.first()?;
+    (0..first.world_from_object.len()).find_map(|object| {
+        let real = &rollout.objects.get(object)?.world_from_object;
+        let away = |a: &Pose, b: &Pose| [pose::distance_between(a, b), pose::angle_between(a, b)];
+        let (mut wanted, mut done, mut frame) = ([0.0f64; 2], [0.0f64; 2], 0);
+        for (index, judged) in reference.frames.iter().enumerate() {
+            let goal = away(&judged.world_from_object[object], &first.world_from_object[object]);
+            let reached = away(real.get(judged.step)?, real.first()?);
+            for kind in 0..2 {
+                if goal[kind] > wanted[kind] {
+                    wanted[kind] = goal[kind];
+                    frame = index;
+                }
+                done[kind] = done[kind].max(reached[kind]);
+            }
+        }
+        let travels = wanted[0] >= RESTING.0;
+        let turns = wanted[1] >= RESTING.1;
+        let behind = match (travels, turns) {
+            (true, _) => done[0] < 0.5 * wanted[0],
+            (false, true) => done[1] < 0.5 * wanted[1],
+            (false, false) => false,
+        };
+        behind.then(|| Failure {
+            cause: Cause::DroppedAtLiftOff,
+            frame,
+            detail: format!(
+                "`{}` is within the limits only because it is hardly meant to move: it moved {:.1} \
+                 of {:.1} mm and turned {:.0} of {:.0} deg",
+                rollout.objects[object].name,
+                done[0] * 1000.0,
+                wanted[0] * 1000.0,
+                done[1].to_degrees(),
+                wanted[1].to_degrees()
+            ),
+        })
+    })
 }
 
 /// Explains why a rollout fails the every-frame rule; `None` when every judged frame is within it

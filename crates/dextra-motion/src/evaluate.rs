@@ -65,8 +65,11 @@ impl Played<'_> {
         steps: usize,
         dt: f64,
     ) -> (usize, usize) {
-        let from = lift.map_or(0, |lift| lift + (0.3 / dt).round() as usize);
-        (from.min(steps), put.unwrap_or(steps))
+        let end = put.unwrap_or(steps).min(steps);
+        let Some(lift) = lift else { return (0, end) };
+        // A short carry is judged from its middle on.
+        let from = (lift + (0.3 / dt).round() as usize).min(usize::midpoint(lift, end));
+        (from.min(end), end)
     }
 }
 
@@ -120,7 +123,7 @@ pub fn robustness(
 
 fn within(played: &Played<'_>, path: &[f64], nq: usize, tolerance: f64) -> bool {
     (played.judged.0.max(1)..=played.judged.1).all(|state| {
-        path.get((state - 1) * nq..state * nq).is_none_or(|qpos| {
+        path.get((state - 1) * nq..state * nq).is_some_and(|qpos| {
             played.reference.iter().enumerate().all(|(object, reference)| {
                 let goal = &reference[state.min(reference.len() - 1)];
                 let real = played.scene.world_from_object(object, qpos);
@@ -131,7 +134,8 @@ fn within(played: &Played<'_>, path: &[f64], nq: usize, tolerance: f64) -> bool 
     })
 }
 
-/// Largest position (m) and rotation (rad) error of the controls replayed at half the time step.
+/// Largest position (m) and rotation (rad) error of the controls replayed at half the time step;
+/// infinitely far when that replay leaves the real numbers.
 pub fn at_half_step(played: &Played<'_>) -> (f64, f64) {
     let scene = played.scene;
     let model = scene.model_with_timestep(scene.config.timestep / 2.0);
@@ -149,7 +153,7 @@ pub fn at_half_step(played: &Played<'_>) -> (f64, f64) {
             worst.1 = worst.1.max(pose::angle_between(&real, goal));
         }
     }
-    worst
+    if world.is_finite() { worst } else { (f64::INFINITY, std::f64::consts::PI) }
 }
 
 /// How far the robot's grasp is from the human's, both seen from the object they hold.

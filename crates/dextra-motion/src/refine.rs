@@ -159,6 +159,7 @@ pub fn refine(
         .map(|(object, pose)| ObjectPlacement { object, world_from_object: *pose })
         .collect();
     let scene = Scene::compose(&scene_config, &placements, &objects)?;
+    begin(journal, input, config, &schedule, &scene);
     let found = match (schedule.lift_step, idle_hand(demo)) {
         (Some(lift), None) => {
             let job = Job { input, config, schedule: &schedule, scene: &scene, rest: &rest, lift };
@@ -191,6 +192,43 @@ pub fn refine(
         notes,
         scene,
     })
+}
+
+/// Tells the journal what is asked: the scene with its files, the schedule, the hands' meaning, the
+/// demonstrated and the retargeted motion, and the settings. The number of threads is none of it.
+fn begin(
+    journal: &mut dyn Journal,
+    input: &RefineInput<'_>,
+    config: &RefineConfig,
+    schedule: &Timeline,
+    scene: &Scene,
+) {
+    let mut numbers: Vec<u8> = Vec::new();
+    let mut put = |value: f64| numbers.extend(value.to_le_bytes());
+    scene.default_qpos().into_iter().for_each(&mut put);
+    for pose in schedule.reference.iter().flatten() {
+        pose::pos(pose).into_iter().chain(pose::quat_wxyz(pose)).for_each(&mut put);
+    }
+    for hand in &input.demo.hands {
+        let points = hand.keypoints_in_world.iter().flatten();
+        points.for_each(|point| point.iter().copied().for_each(&mut put));
+    }
+    for hand in &input.motion.hands {
+        for (root, joints) in hand.world_from_root.iter().zip(&hand.joints) {
+            pose::pos(root).into_iter().chain(pose::quat_wxyz(root)).for_each(&mut put);
+            joints.iter().copied().for_each(&mut put);
+        }
+    }
+    for object in input.objects {
+        object.mesh.vertices.iter().for_each(|v| v.iter().copied().for_each(&mut put));
+        object.mesh.faces.iter().flatten().for_each(|&index| put(f64::from(index)));
+    }
+    let maps: Vec<_> = input.hands.iter().map(|hand| &hand.map).collect();
+    let config = RefineConfig { threads: 0, ..config.clone() };
+    let words = format!("{config:?} {maps:?} {:?}", schedule.moving);
+    let mut question: Vec<&[u8]> = vec![scene.xml.as_bytes(), &numbers, words.as_bytes()];
+    question.extend(scene.files.iter().map(|(_, bytes)| bytes.as_slice()));
+    journal.begin(&question);
 }
 
 /// How far the demonstrated hands stay from an object that moves, metres, when that is too far to

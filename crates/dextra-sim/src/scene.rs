@@ -227,7 +227,7 @@ impl Scene {
                 message: error.to_string(),
             }
         };
-        add_table(&mut spec, config.table_height).map_err(engine("given a table"))?;
+        add_table(&mut spec, config.table_height, objects).map_err(engine("given a table"))?;
         for placement in objects {
             add_object(&mut spec, &mut files, placement).map_err(engine("given an object"))?;
         }

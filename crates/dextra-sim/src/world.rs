@@ -254,7 +254,10 @@ pub fn replay(
         rollout.saturated.push(world.saturation());
         rollout.qpos.push(world.qpos().to_vec());
         if !world.is_finite() {
+            // The engine has reset the world by now: nothing after this step means anything.
             rollout.finite = false;
+            rollout.ctrl.truncate(rollout.contacts.len() * nu);
+            break;
         }
     }
     for qpos in &rollout.qpos {

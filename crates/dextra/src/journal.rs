@@ -7,12 +7,14 @@
 use dextra_motion::refine::journal::Journal;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A journal kept in a file.
 pub struct JournalFile {
     path: PathBuf,
+    /// Identifies the program: another build may answer otherwise.
+    build: [u8; 32],
     file: Option<File>,
     answers: Vec<Vec<f64>>,
     recalled: usize,
@@ -22,26 +24,49 @@ pub struct JournalFile {
 const MAX_BYTES: u64 = 1 << 30;
 
 impl JournalFile {
-    /// Opens the journal at `path` for the question identified by `key`; what an earlier run of the
-    /// same question left is remembered, anything else is started anew.
+    /// The journal at `path`, which no other process may be using. What an earlier run of the same
+    /// build and the same question left there is remembered once the question is known
+    /// ([`Journal::begin`]); anything else is started anew.
     ///
     /// # Errors
-    /// When the file can be neither read nor created.
-    pub fn open(path: &Path, key: [u8; 32]) -> std::io::Result<JournalFile> {
-        let (answers, good) = match std::fs::metadata(path) {
-            Ok(found) if found.len() <= MAX_BYTES => read(path, &key)?,
-            _ => (Vec::new(), 0),
-        };
-        let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
+    /// When the file can be neither read nor created, or another process works in this folder.
+    pub fn open(path: &Path, build: [u8; 32]) -> std::io::Result<JournalFile> {
+        let file =
+            OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
+        file.try_lock().map_err(|_| {
+            std::io::Error::new(
+                std::io::ErrorKind::ResourceBusy,
+                "another run is working in this folder",
+            )
+        })?;
+        Ok(JournalFile {
+            path: path.to_path_buf(),
+            build,
+            file: Some(file),
+            answers: Vec::new(),
+            recalled: 0,
+        })
+    }
+
+    /// Reads what belongs to `key` and cuts off the rest.
+    fn take_up(&mut self, key: [u8; 32]) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let mut bytes = Vec::new();
+        if file.metadata()?.len() <= MAX_BYTES {
+            file.read_to_end(&mut bytes)?;
+        }
+        let (answers, good) = parse(&bytes, &key);
         if good == 0 {
             file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
             file.write_all(&key)?;
         } else {
             // Cuts off a record that was not finished.
             file.set_len(good)?;
-            std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0))?;
+            file.seek(SeekFrom::End(0))?;
         }
-        Ok(JournalFile { path: path.to_path_buf(), file: Some(file), answers, recalled: 0 })
+        self.answers = answers;
+        Ok(())
     }
 
     /// Number of answers that came from an earlier run.
@@ -57,6 +82,19 @@ impl JournalFile {
 }
 
 impl Journal for JournalFile {
+    fn begin(&mut self, question: &[&[u8]]) {
+        let mut hash = Sha256::new();
+        hash.update(self.build);
+        for part in question {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        if let Err(error) = self.take_up(hash.finalize().into()) {
+            tracing::warn!("{}: {error}; nothing is resumed or kept", self.path.display());
+            self.file = None;
+        }
+    }
+
     fn recall(&mut self, index: usize) -> Option<Vec<f64>> {
         let answer = self.answers.get(index).cloned();
         self.recalled += usize::from(answer.is_some());
@@ -92,19 +130,17 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// Records of the same key and the number of bytes they span; no bytes for another key.
-fn read(path: &Path, key: &[u8; 32]) -> std::io::Result<(Vec<Vec<f64>>, u64)> {
-    let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
+fn parse(bytes: &[u8], key: &[u8; 32]) -> (Vec<Vec<f64>>, u64) {
     let mut answers = Vec::new();
     if bytes.get(..32) != Some(key.as_slice()) {
-        return Ok((answers, 0));
+        return (answers, 0);
     }
     let mut at = 32;
     while let Some(answer) = next(&bytes[at..]) {
         at += 8 * answer.len() + 8;
         answers.push(answer);
     }
-    Ok((answers, at as u64))
+    (answers, at as u64)
 }
 
 fn next(bytes: &[u8]) -> Option<Vec<f64>> {
@@ -122,11 +158,18 @@ fn next(bytes: &[u8]) -> Option<Vec<f64>> {
 mod tests {
     use super::*;
 
+    /// The journal of the question `key`.
+    fn open(path: &Path, key: u8) -> JournalFile {
+        let mut journal = JournalFile::open(path, [0; 32]).unwrap();
+        journal.begin(&[&[key]]);
+        journal
+    }
+
     #[test]
     fn a_cut_journal_gives_back_its_whole_records_and_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let mut journal = JournalFile::open(&path, [7; 32]).unwrap();
+        let mut journal = open(&path, 7);
         journal.remember(0, &[1.0, -2.5]);
         journal.remember(1, &[f64::NAN]);
         journal.remember(2, &[4.0; 5]);
@@ -134,7 +177,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for cut in 32..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            let mut journal = JournalFile::open(&path, [7; 32]).unwrap();
+            let mut journal = open(&path, 7);
             let kept = (0..3).take_while(|&i| journal.recall(i).is_some()).count();
             // A record of n numbers has 8 n + 8 bytes, the key 32.
             let ends = [32 + 24, 32 + 24 + 16, 32 + 24 + 16 + 48];
@@ -143,7 +186,7 @@ mod tests {
                 assert_eq!(journal.recall(0).unwrap(), [1.0, -2.5]);
                 journal.remember(1, &[9.0]);
                 drop(journal);
-                let mut again = JournalFile::open(&path, [7; 32]).unwrap();
+                let mut again = open(&path, 7);
                 assert_eq!(again.recall(1).unwrap(), [9.0]);
             }
         }
@@ -153,17 +196,30 @@ mod tests {
     fn a_journal_of_another_question_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        JournalFile::open(&path, [1; 32]).unwrap().remember(0, &[1.0]);
-        assert!(JournalFile::open(&path, [2; 32]).unwrap().recall(0).is_none());
+        open(&path, 1).remember(0, &[1.0]);
+        assert!(open(&path, 2).recall(0).is_none());
     }
 
     #[test]
     fn garbage_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let mut bytes = vec![3; 32];
+        drop(open(&path, 3));
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.len(), 32, "the key alone");
         bytes.extend([0xff; 40]);
         std::fs::write(&path, &bytes).unwrap();
-        assert!(JournalFile::open(&path, [3; 32]).unwrap().recall(0).is_none());
+        assert!(open(&path, 3).recall(0).is_none());
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let first = open(&path, 1);
+        let error = JournalFile::open(&path, [0; 32]).err().unwrap();
+        assert!(error.to_string().contains("another run"), "{error}");
+        drop(first);
+        assert!(JournalFile::open(&path, [0; 32]).is_ok());
     }
 }

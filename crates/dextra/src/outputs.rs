@@ -22,37 +22,96 @@ fn poses(poses: impl Iterator<Item = Pose>) -> (Vec<f64>, Vec<f64>) {
     (positions, quats)
 }
 
-/// Provenance keys that every archive carries.
-fn provenance(writer: &mut NpzWriter, demo: &Demonstration) -> Result<(), Error> {
-    let mut put = |key: &str, value: &str| writer.string(key, value).map_err(Error::stage(STAGE));
-    put("source", &demo.provenance.source)?;
-    put("licence", &demo.provenance.licence)?;
-    put("dextra_version", env!("CARGO_PKG_VERSION"))
+/// Provenance keys that every archive carries: what it was made from, with which seed and by which
+/// version. NumPy has no agreed unsigned seed, so seeds from 2^63 on are stored as their two's
+/// complement.
+fn provenance(writer: &mut NpzWriter, demo: &Demonstration, seed: u64) -> Result<(), Error> {
+    let stage = || Error::stage(STAGE);
+    let provenance = &demo.provenance;
+    let inputs: Vec<&str> = provenance
+        .inputs_sha256
+        .iter()
+        .flat_map(|(name, digest)| [name.as_str(), digest.as_str()])
+        .collect();
+    writer.array_i64("seed", &[], &[seed as i64]).map_err(stage())?;
+    writer.string("source", &provenance.source).map_err(stage())?;
+    writer.string("licence", &provenance.licence).map_err(stage())?;
+    writer.strings("inputs_sha256", &[inputs.len() / 2, 2], &inputs).map_err(stage())?;
+    writer.string("dextra_version", env!("CARGO_PKG_VERSION")).map_err(stage())
 }
 
 /// Removes what an earlier transfer left in `dir` and this one may not replace: the verdict, which
-/// comes last so that its presence says that everything beside it belongs to it, and the pictures.
+/// comes last so that its presence says that everything beside it belongs to it, the pictures, the
+/// quarantined trial and the exported scene, whose meshes have other names for every content.
+///
+/// Files in `mjcf/` that no transfer wrote stay, and so do the folders they are in.
 ///
 /// # Errors
-/// [`Error::Io`] with the file that could not be removed.
+/// [`Error::Io`] with the file that could not be removed or the folder that could not be listed.
 pub fn clear(dir: &Path) -> Result<(), Error> {
-    for name in ["report.json", "strip.png", "film.gif"] {
-        let path = dir.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &path)(error));
-            }
-            _ => {}
-        }
+    for name in ["report.json", "strip.png", "film.gif", "quarantine.npz"] {
+        remove(&dir.join(name))?;
     }
+    let mjcf = dir.join("mjcf");
+    for name in ["scene.xml", "replay.npz"] {
+        remove(&mjcf.join(name))?;
+    }
+    for name in ["meshes", "textures"] {
+        clear_assets(&mjcf.join(name))?;
+    }
+    // A folder that is not there or not empty is left alone.
+    let _ = std::fs::remove_dir(mjcf);
     Ok(())
 }
 
-/// Writes `motion.npz`: the kinematic reference.
+/// Removes a file that need not be there.
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the exported assets in a folder and its sub-folders, and the folders that are then
+/// empty. Links are not followed.
+fn clear_assets(folder: &Path) -> Result<(), Error> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::io("list", folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        let path = entry.path();
+        if entry.file_type().map_err(Error::io("list", &path))?.is_dir() {
+            clear_assets(&path)?;
+        } else if is_exported_asset(&path) {
+            remove(&path)?;
+        }
+    }
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
+}
+
+/// Whether a file is named as the scene names its assets: `STEM_HASH.EXT`, the hash being twelve
+/// hexadecimal digits.
+fn is_exported_asset(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    stem.rsplit_once('_').is_some_and(|(_, hash)| hash.len() == 12 && hash.chars().all(digit))
+}
+
+/// Writes `motion.npz`: the kinematic reference. `seed` is the transfer's.
 ///
 /// # Errors
 /// [`Error::Stage`] with the file that could not be written.
-pub fn write_motion(path: &Path, motion: &Motion, demo: &Demonstration) -> Result<(), Error> {
+pub fn write_motion(
+    path: &Path,
+    motion: &Motion,
+    demo: &Demonstration,
+    seed: u64,
+) -> Result<(), Error> {
     let stage = || Error::stage(STAGE);
     let mut writer = NpzWriter::create(path).map_err(stage())?;
     writer.scalar_f64("fps_hz", motion.fps).map_err(stage())?;
@@ -69,7 +128,7 @@ pub fn write_motion(path: &Path, motion: &Motion, demo: &Demonstration) -> Resul
         let names = [hand.joint_names.len()];
         writer.strings(&key("joint_names"), &names, &hand.joint_names).map_err(stage())?;
     }
-    provenance(&mut writer, demo)?;
+    provenance(&mut writer, demo, seed)?;
     writer.finish().map_err(stage())
 }
 
@@ -126,8 +185,7 @@ pub fn write_rollout(
     writer.array_f64("reference_pos_m", &[frames, objects, 3], &positions).map_err(stage())?;
     writer.array_f64("reference_quat_wxyz", &[frames, objects, 4], &quats).map_err(stage())?;
     writer.string("engine", &rollout.engine).map_err(stage())?;
-    writer.array_i64("seed", &[], &[rollout.seed as i64]).map_err(stage())?;
-    provenance(&mut writer, demo)?;
+    provenance(&mut writer, demo, rollout.seed)?;
     writer.finish().map_err(stage())
 }
 
@@ -143,7 +201,7 @@ fn object_arrays(writer: &mut NpzWriter, rollout: &Rollout) -> Result<(), Error>
 }
 
 /// Writes `mjcf/`: the scene, its meshes and the controls, so that stock MuJoCo of the same version
-/// replays the rollout.
+/// replays the rollout. `seed` is the transfer's.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Stage`] with the file that could not be written.
@@ -152,6 +210,7 @@ pub fn write_mjcf(
     scene: &Scene,
     rollout: &Rollout,
     demo: &Demonstration,
+    seed: u64,
 ) -> Result<(), Error> {
     let stage = || Error::stage(STAGE);
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -172,20 +231,141 @@ pub fn write_mjcf(
     writer.strings("object_body", &[bodies.len()], &bodies).map_err(stage())?;
     object_arrays(&mut writer, rollout)?;
     writer.string("mujoco_version", dextra_sim::probe::loaded_mujoco_version()).map_err(stage())?;
-    provenance(&mut writer, demo)?;
+    provenance(&mut writer, demo, seed)?;
     writer.finish().map_err(stage())
 }
 
 /// Writes `quarantine.npz`: a trial of the search whose state left the real numbers, to be replayed in
-/// `mjcf/scene.xml` from a fresh reset.
+/// `mjcf/scene.xml` from a fresh reset. `nu` is the number of actuators, `seed` the transfer's.
 ///
 /// # Errors
 /// [`Error::Stage`] with the file that could not be written.
-pub fn write_quarantine(path: &Path, trial: &Quarantined, nu: usize) -> Result<(), Error> {
+pub fn write_quarantine(
+    path: &Path,
+    trial: &Quarantined,
+    nu: usize,
+    demo: &Demonstration,
+    seed: u64,
+) -> Result<(), Error> {
     let stage = || Error::stage(STAGE);
     let mut writer = NpzWriter::create(path).map_err(stage())?;
     writer.array_f64("qpos0", &[trial.qpos0.len()], &trial.qpos0).map_err(stage())?;
     let steps = trial.ctrl.len() / nu.max(1);
     writer.array_f64("ctrl", &[steps, nu], &trial.ctrl).map_err(stage())?;
+    provenance(&mut writer, demo, seed)?;
     writer.finish().map_err(stage())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dextra_data::{ClipOptions, Npz};
+    use std::fs;
+
+    fn demonstration(inputs: usize) -> Demonstration {
+        let mut demo = crate::demo::load("cube", 0, &ClipOptions::default()).unwrap();
+        demo.provenance.source = "a recording".to_owned();
+        demo.provenance.licence = "CC-BY-4.0".to_owned();
+        demo.provenance.inputs_sha256 =
+            (0..inputs).map(|i| (format!("file {i}.npz"), format!("{i:064x}"))).collect();
+        demo
+    }
+
+    fn rollout(seed: u64) -> Rollout {
+        Rollout {
+            dt: 0.002,
+            nu: 0,
+            ctrl: vec![],
+            qpos0: vec![],
+            qvel0: vec![],
+            qpos: vec![vec![]],
+            objects: vec![],
+            hands: vec![],
+            contacts: vec![],
+            saturated: vec![],
+            finite: true,
+            seed,
+            engine: "MuJoCo".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_archive_says_what_it_was_made_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.npz");
+        let motion = Motion { fps: 30.0, hands: vec![] };
+        let trial = Quarantined { qpos0: vec![0.5], ctrl: vec![1.0, 2.0] };
+        for (inputs, seed) in [(0, 0), (2, 7)] {
+            let demo = demonstration(inputs);
+            let write: [&dyn Fn() -> Result<(), Error>; 3] = [
+                &|| write_motion(&path, &motion, &demo, seed),
+                &|| write_rollout(&path, &rollout(seed), &Reference::default(), &demo),
+                &|| write_quarantine(&path, &trial, 2, &demo, seed),
+            ];
+            for write in write {
+                write().unwrap();
+                let npz = Npz::open(&path).unwrap();
+                assert_eq!(npz.array_i64("seed").unwrap(), (vec![], vec![seed as i64]));
+                assert_eq!(npz.string("source").unwrap(), "a recording");
+                assert_eq!(npz.string("licence").unwrap(), "CC-BY-4.0");
+                assert_eq!(npz.string("dextra_version").unwrap(), env!("CARGO_PKG_VERSION"));
+                let (shape, texts) = npz.strings("inputs_sha256").unwrap();
+                assert_eq!(shape, [inputs, 2]);
+                let pairs = texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+                assert_eq!(pairs.collect::<Vec<_>>(), demo.provenance.inputs_sha256);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_of_an_earlier_transfer_stays_beside_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("mjcf/meshes/right")).unwrap();
+        fs::create_dir_all(dir.path().join("mjcf/textures/right")).unwrap();
+        for name in [
+            "report.json",
+            "strip.png",
+            "film.gif",
+            "quarantine.npz",
+            "mjcf/scene.xml",
+            "mjcf/replay.npz",
+            "mjcf/meshes/cube_0_0123456789ab.obj",
+            "mjcf/meshes/right/palm_0123456789ab.stl",
+            "mjcf/textures/right/skin_0123456789ab.png",
+        ] {
+            fs::write(dir.path().join(name), "of another transfer").unwrap();
+        }
+        clear(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        clear(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn files_that_no_transfer_wrote_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("mjcf/meshes")).unwrap();
+        let linked = elsewhere.path().join("cup_0123456789ab.obj");
+        let kept = ["notes.txt", "mjcf/mine.xml", "mjcf/meshes/cup.obj", "mjcf/meshes/a_12.stl"];
+        for path in kept.map(|name| dir.path().join(name)).iter().chain([&linked]) {
+            fs::write(path, "mine").unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("mjcf/meshes/link")).unwrap();
+        fs::write(dir.path().join("mjcf/scene.xml"), "of another transfer").unwrap();
+        clear(dir.path()).unwrap();
+        assert!(!dir.path().join("mjcf/scene.xml").exists());
+        for path in kept.map(|name| dir.path().join(name)).iter().chain([&linked]) {
+            assert!(path.is_file(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_removed_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("quarantine.npz/inside")).unwrap();
+        let error = clear(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("cannot remove"), "{error}");
+        assert!(error.to_string().contains("quarantine.npz"), "{error}");
+    }
 }

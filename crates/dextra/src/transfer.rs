@@ -8,7 +8,7 @@ use crate::progress::Reporter;
 use crate::report::{Details, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
 use crate::{demo, outputs};
-use dextra_core::cause::{Evidence, diagnose};
+use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::retime;
 use dextra_core::rollout::Limits;
@@ -29,6 +29,10 @@ use std::time::Instant;
 /// deviation). Recorded object poses jitter by millimetres; no hand should reproduce that.
 pub const SMOOTHING_S: f64 = 0.05;
 
+/// Most that a clip is slowed. A clip that is still too fast has a glitch or is no human motion; it
+/// is judged as it is, and the diagnosis says so.
+pub const MOST_SLOWING: f64 = 4.0;
+
 /// Transfers one clip to one hand.
 ///
 /// A trajectory that fails is a [`Report`] with [`Status::Rejected`] and a cause, not an error.
@@ -44,10 +48,16 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let mut notes = recorded.provenance.notes.clone();
     let (recorded, hands) = hands(request, recorded, &mut notes)?;
     writable(&request.out)?;
-    let time_scale = retime::time_scale(&recorded, &retime::Limits::default());
+    let wanted_scale = retime::time_scale(&recorded, &retime::Limits::default());
+    let time_scale = wanted_scale.min(MOST_SLOWING);
     if time_scale > 1.0 {
         notes.push(format!(
             "the clip is faster than the wrist can follow and is slowed by a factor of {time_scale:.2}"
+        ));
+    }
+    if wanted_scale > time_scale {
+        notes.push(format!(
+            "it would have to be slowed by {wanted_scale:.1}: it jumps, or is no human motion"
         ));
     }
     let demo = retime::resample(&recorded, time_scale, recorded.fps.max(30.0), SMOOTHING_S)
@@ -59,7 +69,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let motion = retargeted(&demo, &objects, &models)?;
     let out = &request.out;
     outputs::clear(out)?;
-    outputs::write_motion(&out.join("motion.npz"), &motion, &demo)?;
+    outputs::write_motion(&out.join("motion.npz"), &motion, &demo, request.seed)?;
 
     reporter.stage("refine", None);
     let config = RefineConfig {
@@ -68,9 +78,8 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
         ..RefineConfig::default()
     };
     let journal_path = out.join("refine.journal");
-    let key = question(&demo, &hands, &config);
     let mut journal =
-        JournalFile::open(&journal_path, key).map_err(Error::io("open", &journal_path))?;
+        JournalFile::open(&journal_path, build()).map_err(Error::io("open", &journal_path))?;
     let hand_refs: Vec<&Hand> = hands.iter().collect();
     let input = RefineInput {
         demo: &demo,
@@ -92,9 +101,15 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     reporter.stage("evaluate", None);
     let judged = judge(request, &refined, &demo, &models, reporter)?;
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, &demo)?;
-    outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo)?;
+    outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo, request.seed)?;
     if let Some(trial) = &refined.quarantined {
-        outputs::write_quarantine(&out.join("quarantine.npz"), trial, refined.rollout.nu)?;
+        outputs::write_quarantine(
+            &out.join("quarantine.npz"),
+            trial,
+            refined.rollout.nu,
+            &demo,
+            request.seed,
+        )?;
     }
     if request.film {
         reporter.stage("pictures", None);
@@ -213,30 +228,10 @@ fn retargeted(
     Ok(Motion { fps: demo.fps, hands })
 }
 
-/// Identifies what a refinement was asked, so that a journal is never believed for another question.
-fn question(demo: &Demonstration, hands: &[Hand], config: &RefineConfig) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(env!("CARGO_PKG_VERSION"));
-    let config = RefineConfig { threads: 0, ..config.clone() };
-    hash.update(format!("{config:?}"));
-    let mut number = |value: f64| hash.update(value.to_le_bytes());
-    number(demo.fps);
-    for hand in &demo.hands {
-        hand.keypoints_in_world.iter().flatten().for_each(|p| p.iter().for_each(|v| number(*v)));
-    }
-    for object in &demo.objects {
-        number(object.mass.unwrap_or(-1.0));
-        object.mesh.vertices.iter().for_each(|p| p.iter().for_each(|v| number(*v)));
-        for pose in &object.world_from_object {
-            pose.translation.vector.iter().for_each(|v| number(*v));
-            pose.rotation.coords.iter().for_each(|v| number(*v));
-        }
-    }
-    for hand in hands {
-        hash.update(&hand.xml);
-        hash.update(format!("{:?}", hand.map));
-    }
-    hash.finalize().into()
+/// Identifies the running program, since another build may search differently: a hash of its file.
+fn build() -> [u8; 32] {
+    let program = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
+    Sha256::digest(program).into()
 }
 
 /// Passes the search's progress on.
@@ -272,8 +267,10 @@ fn judge(
     const STAGE: &str = "evaluate";
     let rollout = &refined.rollout;
     let metrics = metrics::evaluate(rollout, &refined.reference).map_err(Error::stage(STAGE))?;
+    let named = |f: Failure| format!("{} (frame {}): {}", f.cause.name(), f.frame, f.detail);
     let cause = match rollout.clone().accept(&refined.reference, &Limits::default()) {
-        Ok(_) => None,
+        // An object that should hardly move is within the limits also when nothing moved it.
+        Ok(_) => left_behind(rollout, &refined.reference).map(named),
         Err(rejection) => {
             let evidence = Evidence::of_reference(&refined.reference, rollout.dt)
                 .with_demonstration(demo)
@@ -281,8 +278,10 @@ fn judge(
             let failure =
                 diagnose(rollout, &refined.reference, &evidence).map_err(Error::stage(STAGE))?;
             Some(match failure {
-                Some(f) => format!("{} (frame {}): {}", f.cause.name(), f.frame, f.detail),
-                None => rejection.reason.to_string(),
+                Some(failure) => named(failure),
+                None => {
+                    format!("penetration (frame {}): {}", deepest_frame(refined), rejection.reason)
+                }
             })
         }
     };
@@ -332,8 +331,21 @@ fn judge(
     Ok(Judged { metrics, cause, robustness: trials, half_step, grasp, steps })
 }
 
+/// Judged frame nearest to the deepest penetration of the hand into an object or itself.
+fn deepest_frame(refined: &Refined) -> usize {
+    let depth = |step: &usize| {
+        let contact = &refined.rollout.contacts[*step];
+        contact.hand_object_penetration.max(contact.self_penetration)
+    };
+    let deepest =
+        (0..refined.rollout.steps()).max_by(|a, b| depth(a).total_cmp(&depth(b))).unwrap_or(0);
+    let frames = &refined.reference.frames;
+    (0..frames.len()).min_by_key(|&frame| frames[frame].step.abs_diff(deepest)).unwrap_or(0)
+}
+
 /// Distance between the wrist's commanded and realised position after every step, metres; the
-/// worst hand. Commands carry a feed-forward, so this is an upper bound.
+/// worst hand. The servo's own lag at the present speed is
+/// taken off, since planned commands lead by it.
 fn wrist_error(refined: &Refined) -> Vec<f64> {
     let rollout = &refined.rollout;
     let kv_over_kp = refined.scene.config.wrist.linear_kv / refined.scene.config.wrist.linear_kp;

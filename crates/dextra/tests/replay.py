@@ -17,7 +17,8 @@ import numpy
 TOLERANCE = 1e-6
 # Everything a replay needs, and the provenance that every archive of dextra carries.
 NUMBERS = {"qpos0", "qvel0", "ctrl", "object_pos", "object_quat_wxyz"}
-TEXTS = {"object_body", "mujoco_version", "source", "licence", "dextra_version"}
+TEXTS = {"object_body", "mujoco_version", "source", "licence", "inputs_sha256", "dextra_version"}
+INTEGERS = {"seed"}
 
 
 def check(condition, problem):
@@ -29,13 +30,15 @@ def check(condition, problem):
 def load(path):
     with numpy.load(path, allow_pickle=False) as archive:
         replay = {key: archive[key] for key in archive.files}
-    check(set(replay) == NUMBERS | TEXTS, f"{path}: the keys are {sorted(replay)}")
+    check(set(replay) == NUMBERS | TEXTS | INTEGERS, f"{path}: the keys are {sorted(replay)}")
     for key in NUMBERS:
         array = replay[key]
         check(array.dtype == numpy.dtype("<f8"), f"{path}: {key} is {array.dtype}")
         check(numpy.isfinite(array).all(), f"{path}: {key} is not finite")
     for key in TEXTS:
         check(replay[key].dtype.kind == "U", f"{path}: {key} is {replay[key].dtype}")
+    for key in INTEGERS:
+        check(replay[key].dtype == numpy.dtype("<i8"), f"{path}: {key} is {replay[key].dtype}")
     return replay
 
 
@@ -50,6 +53,8 @@ def check_shapes(replay, model):
         "object_pos": (steps + 1, objects, 3),
         "object_quat_wxyz": (steps + 1, objects, 4),
         "mujoco_version": (),
+        "seed": (),
+        "inputs_sha256": (len(replay["inputs_sha256"]), 2),
     }
     for key, shape in expected.items():
         check(replay[key].shape == shape, f"{key}: shape {replay[key].shape}, not {shape}")

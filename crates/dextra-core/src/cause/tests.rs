@@ -199,3 +199,18 @@ fn names_are_snake_case_and_distinct() {
     names.dedup();
     assert_eq!(names.len(), Cause::ALL.len());
 }
+
+#[test]
+fn an_object_that_is_hardly_meant_to_move_must_still_be_moved() {
+    let raised = |height: f64| -> Vec<Pose> {
+        (0..40).map(|f| at(0.0, if (10..30).contains(&f) { height } else { 0.0 }, 0.0)).collect()
+    };
+    let reference = scripted::reference(&raised(0.017));
+    let left = left_behind(&scripted::rollout(&raised(0.0002)), &reference).unwrap();
+    assert_eq!((left.cause, left.frame), (Cause::DroppedAtLiftOff, 10));
+    assert!(left.detail.contains("0.2 of 17.0 mm"), "{}", left.detail);
+    assert_eq!(left_behind(&scripted::rollout(&raised(0.012)), &reference), None);
+    // A reference that rests asks for nothing.
+    let resting = scripted::reference(&raised(0.004));
+    assert_eq!(left_behind(&scripted::rollout(&raised(0.0)), &resting), None);
+}

@@ -6,6 +6,9 @@
 
 /// A list of answers, appended in order.
 pub trait Journal {
+    /// Called once, before any question, with everything the answers depend on: answers to anything
+    /// else must not be recalled.
+    fn begin(&mut self, question: &[&[u8]]);
     /// The answer to question number `index`, when it is remembered.
     fn recall(&mut self, index: usize) -> Option<Vec<f64>>;
     /// Remembers the answer to question number `index`.
@@ -17,6 +20,8 @@ pub trait Journal {
 pub struct NoJournal;
 
 impl Journal for NoJournal {
+    fn begin(&mut self, _question: &[&[u8]]) {}
+
     fn recall(&mut self, _index: usize) -> Option<Vec<f64>> {
         None
     }

@@ -29,10 +29,12 @@ pub struct Outcome {
     /// How far the contacts are from opposing each other after closing: 0 for opposite normals, 1
     /// without contact.
     pub loose: f64,
+    /// True when the state left the real numbers.
+    pub broken: bool,
 }
 
 impl Outcome {
-    pub(super) const WIDTH: usize = 11;
+    pub(super) const WIDTH: usize = 12;
 
     pub(super) fn to_row(self) -> [f64; Self::WIDTH] {
         [
@@ -47,6 +49,7 @@ impl Outcome {
             self.penetration,
             self.self_penetration,
             self.loose,
+            f64::from(u8::from(self.broken)),
         ]
     }
 
@@ -63,6 +66,7 @@ impl Outcome {
             penetration: row[8],
             self_penetration: row[9],
             loose: row[10],
+            broken: row[11] != 0.0,
         }
     }
 
@@ -118,6 +122,13 @@ pub struct Tolerance {
     pub position: f64,
     /// Radians.
     pub rotation: f64,
+}
+
+impl Tolerance {
+    /// True for errors within it: metres and radians.
+    pub fn holds(&self, position: f64, rotation: f64) -> bool {
+        position < self.position && rotation < self.rotation
+    }
 }
 
 impl Default for Tolerance {

@@ -76,7 +76,7 @@ impl Job<'_> {
         Ok(FrameSolver::new(&self.input.models[hand], weights)?)
     }
 
-    /// Direction from which the human came, reversed: where the palm was 0.4 s before the lift.
+    /// Direction from which the human came, reversed: where the palm was 0.6 s before the lift.
     fn human_retreat(&self, hand: usize) -> Vector3<f64> {
         let Some(moving) = self.schedule.moving else { return Vector3::z() };
         let demo = self.input.demo;

@@ -5,6 +5,7 @@ use super::RefineError;
 use super::outcome::METRES_PER_RADIAN;
 use super::trials::{Trials, tips};
 use dextra_core::{Pose, pose};
+use dextra_sim::batch::Fate;
 use dextra_sim::world::World;
 use nalgebra::Point3;
 use rand::{RngExt, SeedableRng};
@@ -54,9 +55,11 @@ impl Default for RepairConfig {
 pub struct Target<'a> {
     /// Reference pose per object and state.
     pub reference: &'a [Vec<Pose>],
-    /// Desired fingertips of each hand in the frame of object 0 while holding, in the order of
-    /// [`tips`]; `None` to leave the fingers alone.
-    pub tips_in_object: Option<&'a [Vec<Point3<f64>>]>,
+    /// Desired fingertips of each hand in the frame of the object it takes while holding, in the
+    /// order of [`tips`].
+    pub tips_in_object: &'a [Vec<Point3<f64>>],
+    /// The object each hand takes.
+    pub taken: &'a [usize],
     /// Steps during which the fingers should stay there.
     pub holding: (usize, usize),
 }
@@ -80,6 +83,7 @@ pub fn repair(
     let steps = ctrl.len() / nu;
     let knot_steps = ((config.knot / dt).round() as usize).max(1);
     let horizon = ((config.horizon / dt).round() as usize).max(knot_steps);
+    let from = from / knot_steps * knot_steps;
     let sigma = sigmas(trials, config, nu);
     let mut rng = Pcg64::seed_from_u64(seed);
     let mut knots = vec![vec![0.0; nu]; steps / knot_steps + 3];
@@ -92,7 +96,8 @@ pub fn repair(
     let mut now = from;
     while now < steps {
         let end = (now + horizon).min(steps);
-        let first_knot = now.div_ceil(knot_steps);
+        // The knot at `now` is already being played.
+        let first_knot = now / knot_steps + 1;
         let window = Window { now, end, first_knot, knot_steps, nu };
         let state = world.state();
         let mut best = knots[first_knot..=end / knot_steps + 1].to_vec();
@@ -131,6 +136,9 @@ pub fn repair(
     }
     Ok(improved)
 }
+
+/// Added to the cost of a trial that left the real numbers.
+const BROKEN: f64 = 10.0;
 
 /// Cost of a window and its worst errors.
 #[derive(Clone, Copy, Debug)]
@@ -263,7 +271,8 @@ fn cost_of(
             let cost = window_cost(trials, target, path, nq, window);
             let effort: f64 = sample.iter().flatten().map(|r| r * r).sum::<f64>()
                 / (sample.len().max(1) * nu) as f64;
-            rows.extend([cost.cost + 0.05 * effort, cost.position, cost.rotation]);
+            let lost = if trials.batch().fate(world) == Fate::Fine { 0.0 } else { BROKEN };
+            rows.extend([cost.cost + 0.05 * effort + lost, cost.position + lost, cost.rotation]);
         }
         Ok(rows)
     })?;
@@ -299,21 +308,21 @@ fn window_cost(
         }
         weights += weight;
         let holding = step >= target.holding.0 && step <= target.holding.1;
-        if let (Some(wanted), true, 0) = (target.tips_in_object, holding, k % 10) {
-            sum += weight * 0.3 * 10.0 * tip_error(trials, wanted, qpos);
+        if holding && k % 10 == 0 {
+            sum += weight * 0.3 * 10.0 * tip_error(trials, target, qpos);
         }
     }
     WindowCost { cost: sum / weights, position: worst_position, rotation: worst_rotation }
 }
 
 /// Mean distance of the tips beyond 5 mm from where they should be in the object frame, metres.
-fn tip_error(trials: &Trials<'_>, wanted: &[Vec<Point3<f64>>], qpos: &[f64]) -> f64 {
-    let object_from_world = trials.scene.world_from_object(0, qpos).inverse();
+fn tip_error(trials: &Trials<'_>, target: &Target<'_>, qpos: &[f64]) -> f64 {
     let (mut sum, mut count) = (0.0, 0);
     for (index, hand) in trials.hands.iter().enumerate() {
+        let object_from_world = trials.scene.world_from_object(target.taken[index], qpos).inverse();
         let root = trials.scene.world_from_root(index, qpos);
         let bodies = hand.tree.forward(&trials.scene.joints(index, qpos));
-        for (tip, wanted) in tips(hand).iter().zip(&wanted[index]) {
+        for (tip, wanted) in tips(hand).iter().zip(&target.tips_in_object[index]) {
             let point = object_from_world * (root * (bodies[tip.body] * tip.point));
             sum += ((point - wanted).norm() - 0.005).max(0.0);
             count += 1;

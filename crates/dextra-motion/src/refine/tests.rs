@@ -62,6 +62,8 @@ fn run(
 struct Memory(Vec<Vec<f64>>);
 
 impl Journal for Memory {
+    fn begin(&mut self, _question: &[&[u8]]) {}
+
     fn recall(&mut self, index: usize) -> Option<Vec<f64>> {
         self.0.get(index).cloned()
     }

@@ -47,7 +47,7 @@ pub fn timeline(demo: &Demonstration, phases: &PhaseConfig, dt: f64) -> Timeline
         (put + phases.after_put() + AFTER_RETREAT - frame_time(last_frame)).max(0.0)
     });
     let to_step = |time: f64| ((lead_in + time) / dt).round() as usize;
-    let steps = to_step(frame_time(last_frame) + tail);
+    let steps = to_step(frame_time(last_frame) + tail).max(1);
     let reference: Vec<Vec<Pose>> = demo
         .objects
         .iter()

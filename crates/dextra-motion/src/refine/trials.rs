@@ -4,6 +4,7 @@ use super::RefineError;
 use super::journal::{Journal, Observer};
 use super::outcome::{CostConfig, Outcome, Tolerance};
 use super::plan::Plan;
+use crate::evaluate::Played;
 use dextra_core::pose;
 use dextra_sim::batch::{Batch, Fate};
 use dextra_sim::hand::Hand;
@@ -195,7 +196,13 @@ impl<'a> Trials<'a> {
             }
             Ok(rows)
         })?;
-        Ok(rows.chunks_exact(Outcome::WIDTH).map(Outcome::from_row).collect())
+        let outcomes: Vec<Outcome> =
+            rows.chunks_exact(Outcome::WIDTH).map(Outcome::from_row).collect();
+        // Counted here, so that recalled trials count like new ones.
+        for (theta, _) in thetas.iter().zip(&outcomes).filter(|(_, outcome)| outcome.broken) {
+            self.quarantine(plan, theta, from, to, open_joints);
+        }
+        Ok(outcomes)
     }
 
     fn run(
@@ -245,11 +252,12 @@ impl<'a> Trials<'a> {
             if let Some(slot) = alive.iter().position(|&i| i == index) {
                 path.extend(rows(&after, slot, to - split));
             }
-            if self.batch.fate(index) != Fate::Fine {
-                self.quarantine(plan, &thetas[index], from, to, open_joints);
+            let broken = self.batch.fate(index) != Fate::Fine;
+            if broken {
                 path.clear();
             }
-            outcomes.push(self.judge(&mut world, plan, &path, from, to, open_penetration[index]));
+            let outcome = self.judge(&mut world, plan, &path, from, to, open_penetration[index]);
+            outcomes.push(Outcome { broken, ..outcome });
         }
         Ok(outcomes)
     }
@@ -336,6 +344,7 @@ impl<'a> Trials<'a> {
             penetration,
             self_penetration,
             loose,
+            broken: false,
         }
     }
 
@@ -375,19 +384,20 @@ impl<'a> Trials<'a> {
         self.journaled("robustness", |trials| {
             let nq = trials.scene.model.ffi().nq as usize;
             let nu = trials.scene.model.ffi().nu as usize;
-            let judged = (
-                plan.lift_step + (0.3 / plan.dt()).round() as usize,
-                plan.put_step.unwrap_or(steps).min(steps),
-            );
-            let worst = |path: &[f64], stride: usize| {
-                (judged.0..=judged.1)
-                    .filter_map(|step| {
+            const LOST: f64 = 0.1;
+            let carried = Played::carrying(Some(plan.lift_step), plan.put_step, steps, plan.dt());
+            let worst = |path: &[f64], stride: usize, fate: &Fate| {
+                if *fate != Fate::Fine {
+                    return LOST;
+                }
+                (carried.0.max(1)..=carried.1)
+                    .map(|step| {
                         let state = step * stride;
-                        let qpos = path.get(state.checked_sub(1)? * nq..state * nq)?;
-                        Some(errors(trials.scene, plan, qpos, step).0)
+                        let qpos = path.get((state - 1) * nq..state * nq);
+                        qpos.map_or(LOST, |qpos| errors(trials.scene, plan, qpos, step).0)
                     })
                     .fold(0.0, f64::max)
-                    .min(0.1)
+                    .min(LOST)
             };
             let mut coarse = Batch::new(&trials.scene.model, 5, trials.threads)?;
             let friction = coarse.per_world_field("geom_friction")?;
@@ -414,12 +424,17 @@ impl<'a> Trials<'a> {
                 }
                 let every: Vec<f64> = (0..5).flat_map(|_| ctrl.iter().copied()).collect();
                 let paths = coarse.rollout(&[0, 1, 2, 3, 4], steps, &every)?;
-                let mut sum: f64 = paths.chunks_exact(steps * nq).map(|path| worst(path, 1)).sum();
+                let mut sum: f64 = paths
+                    .chunks_exact(steps * nq)
+                    .enumerate()
+                    .map(|(index, path)| worst(path, 1, &coarse.fate(index)))
+                    .sum();
                 world.reset(&start);
                 fine.set_state(0, &world.state())?;
                 let doubled: Vec<f64> =
                     ctrl.chunks_exact(nu).flat_map(|row| row.iter().chain(row).copied()).collect();
-                sum += worst(&fine.rollout(&[0], 2 * steps, &doubled)?, 2);
+                let path = fine.rollout(&[0], 2 * steps, &doubled)?;
+                sum += worst(&path, 2, &fine.fate(0));
                 trials.sim_steps += 7 * steps as u64;
                 scores.push(sum / 6.0);
             }

@@ -29,11 +29,26 @@ pub(super) fn set_options(spec: &mut MjSpec, config: &SceneConfig) {
 /// tell its parts from each other; whatever collides at all must touch table and objects.
 const EVERY_BIT: i32 = i32::MAX;
 
-pub(super) fn add_table(spec: &mut MjSpec, height: f64) -> Result<(), MjEditError> {
+/// The table stands about the world's origin, or under the objects where those are far from it, as
+/// recordings in a room's coordinates have them.
+fn table_center(objects: &[ObjectPlacement<'_>]) -> [f64; 2] {
+    const NEAR: f64 = 0.75;
+    let count = objects.len().max(1) as f64;
+    let sum = objects.iter().map(|o| o.world_from_object.translation.vector.xy());
+    let mean = sum.sum::<nalgebra::Vector2<f64>>() / count;
+    if mean.norm() > NEAR { mean.into() } else { [0.0; 2] }
+}
+
+pub(super) fn add_table(
+    spec: &mut MjSpec,
+    height: f64,
+    objects: &[ObjectPlacement<'_>],
+) -> Result<(), MjEditError> {
     const HALF_THICKNESS: f64 = 0.025;
     let body = spec.world_body_mut().add_body();
     body.set_name("table")?;
-    *body.pos_mut() = [0.0, 0.0, height - HALF_THICKNESS];
+    let [x, y] = table_center(objects);
+    *body.pos_mut() = [x, y, height - HALF_THICKNESS];
     let geom = body.add_geom();
     geom.set_name("table")?;
     geom.set_type(MjtGeomBase::mjGEOM_BOX);
