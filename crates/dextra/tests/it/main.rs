@@ -36,7 +36,8 @@ pub struct Done {
 pub fn cube_on_allegro() -> &'static Done {
     static DONE: OnceLock<Done> = OnceLock::new();
     DONE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
+        // Never dropped, as it is static: in `target`, not among the files of the system.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let request =
             TransferRequest { threads: Some(1), ..request("cube", "allegro", dir.path()) };
         let report = transfer(&request, &Silent).unwrap();
