@@ -110,7 +110,8 @@ fn gravity_must_pull_down_and_a_weak_one_is_noted() {
             clip.arrays.push(("gravity_m_s2".to_owned(), vec![3], gravity.to_vec()));
         }
     };
-    let nothing = [[0.0; 3], [0.0, 0.0, 9.81], [0.0, -9.81, 0.0], [0.0, 0.0, -980.0], [f64::NAN; 3]];
+    let nothing =
+        [[0.0; 3], [0.0, 0.0, 9.81], [0.0, -9.81, 0.0], [0.0, 0.0, -980.0], [f64::NAN; 3]];
     for gravity in nothing {
         assert_says(&error_of(state(gravity)), &["gravity_m_s2", "is not gravity"]);
     }
