@@ -7,6 +7,10 @@
 use crate::{ObjectTrack, Pose, pose};
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 
+mod moves;
+
+pub use moves::object_moves;
+
 /// Departure from rest that proves an object moved: 1 cm, above the noise of recorded tracks.
 const MOVED: Departure = Departure { distance: 0.01, angle: 5.0 * DEG };
 /// Departure that marks the onset of a motion already proven: 3 mm.
@@ -167,10 +171,13 @@ pub fn moving_interval(world_from_object: &[Pose], fps: f64) -> Option<MovingInt
 /// Finds when an object moves; "on the support" means that its lowest vertex ends within 1.5 cm of
 /// the height of the lowest vertex at the start. `None` when it never moves.
 pub fn object_moving_interval(object: &ObjectTrack, fps: f64) -> Option<MovingInterval> {
+    interval(&object.world_from_object, fps, height_of(object))
+}
+
+/// Height of an object's lowest vertex in a pose.
+fn height_of(object: &ObjectTrack) -> impl Fn(&Pose) -> f64 {
     let vertices = &object.mesh.vertices;
-    interval(&object.world_from_object, fps, |pose| {
-        vertices.iter().map(|v| (pose * v).z).reduce(f64::min).unwrap_or(pose.translation.z)
-    })
+    move |pose| vertices.iter().map(|v| (pose * v).z).reduce(f64::min).unwrap_or(pose.translation.z)
 }
 
 fn interval(track: &[Pose], fps: f64, height: impl Fn(&Pose) -> f64) -> Option<MovingInterval> {

@@ -14,7 +14,7 @@ use dextra_core::Pose;
 use mujoco_rs::prelude::*;
 use nalgebra::{Point3, UnitQuaternion, Vector3};
 use names::{object_body, prefixes, wrist_body, wrist_names};
-use parts::{add_hand, add_object, add_table, compile, set_options, virtual_files};
+use parts::{add_hand, add_object, add_table, compile, harden, set_options, virtual_files};
 use std::sync::Arc;
 
 pub use wrist::{root_to_wrist, wrist_to_root};
@@ -231,6 +231,7 @@ impl Scene {
         for placement in objects {
             add_object(&mut spec, &mut files, placement).map_err(engine("given an object"))?;
         }
+        harden(&mut spec);
         spec.compile_with_vfs(&virtual_files(&files)).map_err(engine("compiled"))?;
         let xml = spec.save_xml_string(16 << 20).map_err(engine("saved"))?;
         let model = compile(&xml, &files).map_err(|message| SceneError::Engine {

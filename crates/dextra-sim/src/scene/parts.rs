@@ -25,6 +25,16 @@ pub(super) fn set_options(spec: &mut MjSpec, config: &SceneConfig) {
     option.ls_iterations = 50;
 }
 
+/// Makes every contact of the scene as hard as the time step allows. With the engine's default
+/// impedance (0.9 to 0.95) fingertips at 1 N m sink 2 to 5 mm into what they hold and held objects
+/// creep; with 0.95 to 0.99 static penetration and creep are a fifth of that, nearer to real
+/// fingers and objects.
+pub(super) fn harden(spec: &mut MjSpec) {
+    for geom in spec.geom_iter_mut() {
+        *geom.solimp_mut() = [0.95, 0.99, 0.001, 0.5, 2.0];
+    }
+}
+
 /// Collision bits of the table and the objects. A hand of the user's may use any bits of its own to
 /// tell its parts from each other; whatever collides at all must touch table and objects.
 const EVERY_BIT: i32 = i32::MAX;
