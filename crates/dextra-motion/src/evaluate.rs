@@ -2,8 +2,9 @@
 //! the human's.
 
 use crate::refine::Refined;
+use crate::refine::timeline::Timeline;
 use crate::retarget::RetargetHand;
-use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
+use dextra_core::demonstration::{keypoint, world_from_palm};
 use dextra_core::{Demonstration, Pose, pose};
 use dextra_sim::batch::{Batch, BatchError, Fate};
 use dextra_sim::scene::Scene;
@@ -58,17 +59,13 @@ pub struct Played<'a> {
 }
 
 impl Played<'_> {
-    /// The steps to judge of a rollout that lifts and puts down at these steps.
-    pub fn carrying(
-        lift: Option<usize>,
-        put: Option<usize>,
-        steps: usize,
-        dt: f64,
-    ) -> (usize, usize) {
-        let end = put.unwrap_or(steps).min(steps);
-        let Some(lift) = lift else { return (0, end) };
+    /// The steps to judge of a schedule: from shortly after the first take to the last release.
+    pub fn carrying(schedule: &Timeline) -> (usize, usize) {
+        let end = schedule.put_step().unwrap_or(schedule.steps).min(schedule.steps);
+        let Some(lift) = schedule.lift_step() else { return (0, end) };
         // A short carry is judged from its middle on.
-        let from = (lift + (0.3 / dt).round() as usize).min(usize::midpoint(lift, end));
+        let settled = lift + (0.3 / schedule.dt).round() as usize;
+        let from = settled.min(usize::midpoint(lift, end));
         (from.min(end), end)
     }
 }
@@ -166,7 +163,7 @@ pub struct GraspDifference {
 }
 
 /// Compares the grasps of a refined rollout with the demonstrated ones over the demonstrated frames
-/// between lift-off and put-down; the mean over hands. `None` when nothing is carried.
+/// of all holds. `None` when nothing is held.
 ///
 /// `models` are the hands as the retargeter sees them, in the order of the demonstration's.
 pub fn grasp_difference(
@@ -175,20 +172,20 @@ pub fn grasp_difference(
     models: &[RetargetHand],
 ) -> Option<GraspDifference> {
     let schedule = &refined.timeline;
-    let lift = schedule.lift_step?;
-    let put = schedule.put_step.unwrap_or(schedule.steps);
     let (mut tips, mut tip_count) = (0.0, 0usize);
     let (mut palm, mut palm_count) = (0.0, 0usize);
-    for frame in refined.reference.frames.iter().filter(|f| (lift..=put).contains(&f.step)) {
-        let Some(qpos) = refined.rollout.qpos.get(frame.step) else { continue };
-        for (index, model) in models.iter().enumerate() {
-            let Some(Some(human)) = frame.human_keypoints.get(index) else { continue };
+    for hold in &schedule.holds {
+        let until = hold.release.unwrap_or(schedule.steps);
+        let frames = refined.reference.frames.iter();
+        for frame in frames.filter(|f| (hold.take..=until).contains(&f.step)) {
+            let Some(qpos) = refined.rollout.qpos.get(frame.step) else { continue };
+            let Some(Some(human)) = frame.human_keypoints.get(hold.hand) else { continue };
+            let model = &models[hold.hand];
             // Where the object is off, the grasp is compared as seen from it.
-            let object = nearest_object(&frame.world_from_object, human);
-            let moved = frame.world_from_object[object]
-                * refined.scene.world_from_object(object, qpos).inverse();
-            let root = moved * refined.scene.world_from_root(index, qpos);
-            let joints = refined.scene.joints(index, qpos);
+            let moved = frame.world_from_object[hold.object]
+                * refined.scene.world_from_object(hold.object, qpos).inverse();
+            let root = moved * refined.scene.world_from_root(hold.hand, qpos);
+            let joints = refined.scene.joints(hold.hand, qpos);
             let points = model.point_positions(&root, &joints);
             for (point, position) in model.points.iter().zip(points) {
                 if keypoint::TIPS.contains(&point.keypoint) {
@@ -196,7 +193,7 @@ pub fn grasp_difference(
                     tip_count += 1;
                 }
             }
-            if let Some(human_palm) = world_from_palm(human, demo.hands[index].side) {
+            if let Some(human_palm) = world_from_palm(human, demo.hands[hold.hand].side) {
                 palm += pose::angle_between(&model.world_from_palm(&root, &joints), &human_palm);
                 palm_count += 1;
             }
@@ -204,11 +201,4 @@ pub fn grasp_difference(
     }
     (tip_count > 0 && palm_count > 0)
         .then(|| GraspDifference { tips: tips / tip_count as f64, palm: palm / palm_count as f64 })
-}
-
-/// The object whose origin is nearest to the middle of the fingertips.
-fn nearest_object(world_from_object: &[Pose], human: &Keypoints) -> usize {
-    let middle = keypoint::TIPS.iter().map(|&k| human[k].coords).sum::<Vector3<f64>>() / 5.0;
-    let distance = |object: usize| (world_from_object[object].translation.vector - middle).norm();
-    (0..world_from_object.len()).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
 }

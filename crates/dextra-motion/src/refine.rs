@@ -1,27 +1,35 @@
 //! Grasp first, then carry: from a demonstration to controls that hold up in physics.
 //!
-//! 1. Fit several hypotheses of the human's grasp to the robot hand ([`hypothesis`]).
-//! 2. Search grasps round each of them in true physics, by approach, closing and a short lift
-//!    ([`search`]).
+//! 1. See which hand has which object when ([`crate::holds`]) and lay that out in time ([`timeline`]).
+//! 2. Stage after stage: fit several hypotheses of the human's grasp to the robot hand
+//!    ([`hypothesis`]), and search grasps round each of them in true physics, by approach, closing and
+//!    a short lift ([`search`]).
 //! 3. Play the whole path with the best: the wrist follows the demonstrated object assuming no slip
-//!    (PKDA), the fingers hold ([`plan`]).
+//!    (PKDA), the fingers hold ([`plan`]); where the object turns in the human's fingers, the wrist
+//!    turns about it and the fingers follow ([`roll`]).
 //! 4. Where that falls short: search the release, grasps about the object's centre, and
 //!    receding-horizon sampling ([`repair`]), in this order.
 //!
 //! Trials run at true physics throughout. The result is the same, bit for bit, for any number of
 //! threads, and an interrupted search resumes from its [`journal`].
 
+mod finish;
+mod follow;
 pub mod hypothesis;
 mod job;
 pub mod journal;
+pub mod judge;
 pub mod outcome;
 pub mod plan;
 mod proposals;
 pub mod repair;
+pub mod roll;
 pub mod search;
+mod stage;
 pub mod timeline;
 pub mod trials;
 
+use crate::holds::holds;
 use crate::retarget::RetargetHand;
 use dextra_core::cause::{HAND_OFF_M, hand_distance_while_moving};
 use dextra_core::rollout::{Reference, Rollout};
@@ -32,8 +40,9 @@ use dextra_sim::object::ObjectModel;
 use dextra_sim::scene::{HandPlacement, ObjectPlacement, Scene, SceneConfig, SceneError};
 use dextra_sim::world::{World, replay};
 use hypothesis::HypothesisConfig;
-use job::{Job, follow_motion};
+use job::Job;
 use journal::{Journal, Observer};
+use judge::{HumanHold, human_hold};
 use nalgebra::Point3;
 use plan::PhaseConfig;
 use timeline::{Timeline, timeline};
@@ -70,6 +79,9 @@ pub struct RefineConfig {
     pub timestep: f64,
     /// Physics steps after which no further remedy is begun.
     pub step_budget: u64,
+    /// How much the human's way counts against success at any price: a factor on the weight of
+    /// [`outcome::CostConfig::style`].
+    pub human_weight: f64,
     /// Phases.
     pub phases: PhaseConfig,
     /// Hypotheses.
@@ -85,6 +97,7 @@ impl Default for RefineConfig {
             threads: 0,
             timestep: 0.01,
             step_budget: 1_000_000,
+            human_weight: 1.0,
             phases: PhaseConfig::default(),
             hypotheses: HypothesisConfig::default(),
             repair: repair::RepairConfig::default(),
@@ -145,11 +158,21 @@ pub fn refine(
         return Err(RefineError::Empty(demo.name.clone()));
     }
     let mut notes = Vec::new();
-    let schedule = timeline(demo, &config.phases, config.timestep);
-    let mut scene_config = SceneConfig::new(table_height(demo, &schedule));
+    let surfaces: Vec<_> = input.objects.iter().map(|object| &object.surface).collect();
+    let held = holds(demo, &surfaces);
+    let schedule = timeline(demo, &held, &config.phases, config.timestep);
+    let human: Vec<HumanHold> = held
+        .iter()
+        .map(|hold| {
+            let last = hold.release.unwrap_or(demo.frames() - 1);
+            human_hold(demo, hold.hand, hold.object, (hold.take, last))
+        })
+        .collect();
+    let first_take = held.iter().map(|hold| hold.take).min();
+    let mut scene_config = SceneConfig::new(table_height(demo, first_take));
     scene_config.timestep = config.timestep;
     scene_config.gravity = demo.gravity;
-    let rest = settle(input, &scene_config, &schedule, &mut notes)?;
+    let rest = settle(input, &scene_config, first_take, &mut notes)?;
     let placements: Vec<HandPlacement<'_>> =
         (0..input.hands.len()).map(|index| placement(input, &schedule, index)).collect();
     let objects: Vec<ObjectPlacement<'_>> = input
@@ -160,14 +183,16 @@ pub fn refine(
         .collect();
     let scene = Scene::compose(&scene_config, &placements, &objects)?;
     begin(journal, input, config, &schedule, &scene);
-    let found = match (schedule.lift_step, idle_hand(demo)) {
-        (Some(lift), None) => {
-            let job = Job { input, config, schedule: &schedule, scene: &scene, rest: &rest, lift };
+    let found = match (schedule.holds.is_empty(), idle_hand(demo)) {
+        (false, None) => {
+            let idle = follow::idle_paths(input, &schedule);
+            let (schedule, human) = (&schedule, human.as_slice());
+            let job = Job { input, config, schedule, scene: &scene, rest: &rest, human, idle };
             job.run(journal, observer)?
         }
-        (None, _) => {
+        (true, _) => {
             notes.push("no object moves: the hand plays the retargeted motion".to_owned());
-            follow_motion(input, &schedule, &scene, &rest)
+            follow::motion(input, &schedule, &scene, &rest)
         }
         (_, Some(distance)) => {
             notes.push(format!(
@@ -175,7 +200,7 @@ pub fn refine(
                  grasp to search for: the hand plays the retargeted motion",
                 distance * 100.0
             ));
-            follow_motion(input, &schedule, &scene, &rest)
+            follow::motion(input, &schedule, &scene, &rest)
         }
     };
     let rollout = replay(&scene, &scene.model, input.hands, &found.qpos0, &found.ctrl, config.seed);
@@ -225,7 +250,7 @@ fn begin(
     }
     let maps: Vec<_> = input.hands.iter().map(|hand| &hand.map).collect();
     let config = RefineConfig { threads: 0, ..config.clone() };
-    let words = format!("{config:?} {maps:?} {:?}", schedule.moving);
+    let words = format!("{config:?} {maps:?} {:?}", schedule.holds);
     let mut question: Vec<&[u8]> = vec![scene.xml.as_bytes(), &numbers, words.as_bytes()];
     question.extend(scene.files.iter().map(|(_, bytes)| bytes.as_slice()));
     journal.begin(&question);
@@ -238,8 +263,8 @@ fn idle_hand(demo: &Demonstration) -> Option<f64> {
 }
 
 /// Height of the table: the lowest vertex of the objects while they rest before the lift.
-fn table_height(demo: &Demonstration, schedule: &Timeline) -> f64 {
-    let until = schedule.moving.map_or(1, |m| m.lift.max(1)).min(demo.frames());
+fn table_height(demo: &Demonstration, first_take: Option<usize>) -> f64 {
+    let until = first_take.unwrap_or(1).clamp(1, demo.frames());
     demo.objects
         .iter()
         .filter_map(|object| {
@@ -260,7 +285,7 @@ fn table_height(demo: &Demonstration, schedule: &Timeline) -> f64 {
 fn settle(
     input: &RefineInput<'_>,
     config: &SceneConfig,
-    schedule: &Timeline,
+    first_take: Option<usize>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Pose>, RefineError> {
     const SETTLE_S: f64 = 1.0;
@@ -269,7 +294,7 @@ fn settle(
         .iter()
         .enumerate()
         .map(|(index, object)| {
-            let until = schedule.moving.map_or(1, |m| m.lift.max(1));
+            let until = first_take.unwrap_or(1).max(1);
             let path = &input.demo.objects[index].world_from_object;
             let rest =
                 dextra_core::signal::rest_pose(&path[..until.min(path.len())]).unwrap_or(path[0]);
@@ -317,8 +342,14 @@ fn settle(
 /// object moves.
 fn placement<'a>(input: &RefineInput<'a>, schedule: &Timeline, index: usize) -> HandPlacement<'a> {
     let roots = &input.motion.hands[index].world_from_root;
-    let last = roots.len() - 1;
-    let (from, to) = schedule.moving.map_or((0, last), |m| (m.lift.min(last), m.last.min(last)));
+    let frame = |step: usize| {
+        let frame = (schedule.demonstrated_time(step) * input.motion.fps).round().max(0.0) as usize;
+        frame.min(roots.len() - 1)
+    };
+    let own = || schedule.holds.iter().filter(|hold| hold.hand == index);
+    let from = own().map(|hold| frame(hold.take)).min().unwrap_or(0);
+    let last = own().map(|hold| frame(hold.release.unwrap_or(schedule.steps))).max();
+    let to = last.unwrap_or(roots.len() - 1).max(from);
     let mean = pose::mean(&roots[from..=to]).unwrap_or_else(Pose::identity);
     let model = &input.models[index];
     let palm = model.world_from_palm(&Pose::identity(), &model.middle());

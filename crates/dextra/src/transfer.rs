@@ -291,12 +291,7 @@ fn judge(
         qpos0: &rollout.qpos0,
         ctrl: &rollout.ctrl,
         reference: &schedule.reference,
-        judged: Played::carrying(
-            schedule.lift_step,
-            schedule.put_step,
-            schedule.steps,
-            schedule.dt,
-        ),
+        judged: Played::carrying(schedule),
     };
     let mut steps = 0;
     let mut trials = Vec::new();
@@ -423,8 +418,8 @@ fn report(
             timestep_s: refined.rollout.dt,
             lead_in_s: refined.timeline.lead_in,
             tail_s: refined.timeline.tail,
-            lift_s: refined.timeline.lift_step.map(|s| s as f64 * refined.rollout.dt),
-            put_s: refined.timeline.put_step.map(|s| s as f64 * refined.rollout.dt),
+            lift_s: refined.timeline.lift_step().map(|s| s as f64 * refined.rollout.dt),
+            put_s: refined.timeline.put_step().map(|s| s as f64 * refined.rollout.dt),
             worst_frame: m.max_t.frame,
             judged_frames: m.frames,
             contact_force_p99_n: m.contact_force_p99,

@@ -1,7 +1,7 @@
 //! The separate motions of an object that rests on its support in between.
 
-use super::{MovingInterval, REST_S, height_of, interval, rest_pose, stirred_beyond_noise};
 use super::{Departure, SUPPORT_M};
+use super::{MovingInterval, REST_S, height_of, interval, rest_pose, stirred_beyond_noise};
 use crate::{ObjectTrack, Pose};
 
 /// Rests shorter than this do not part two motions, seconds.
@@ -19,9 +19,8 @@ pub fn object_moves(object: &ObjectTrack, fps: f64) -> Vec<MovingInterval> {
     let support = start.map(|pose| height(&pose));
     let noise = start.map(|pose| stirred_beyond_noise(&pose, &track[..window]));
     let (Some(support), Some(noise)) = (support, noise) else { return vec![whole] };
-    let resting = resting_frames(track, window, &noise, |pose| {
-        (height(pose) - support).abs() <= SUPPORT_M
-    });
+    let resting =
+        resting_frames(track, window, &noise, |pose| (height(pose) - support).abs() <= SUPPORT_M);
     let shortest = (SHORTEST_REST_S * fps).round() as usize;
     let mut moves = Vec::new();
     let mut lift = whole.lift;

@@ -9,17 +9,15 @@ use crate::retarget::{
 use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
 use dextra_core::{Pose, Side, pose};
 use dextra_sim::hand::Hand;
-use dextra_sim::scene::{Owner, Scene};
+use dextra_sim::scene::Scene;
 use dextra_sim::world::World;
 use nalgebra::{Point3, UnitQuaternion, Vector3};
 
 /// A grasp to start from and how it came about.
 #[derive(Clone, Debug)]
 pub struct Hypothesis {
-    /// One grasp per hand.
+    /// One grasp per hold that is searched together.
     pub grasps: Vec<Grasp>,
-    /// Joint angles of each opened hand, tree order.
-    pub open_joints: Vec<Vec<f64>>,
     /// Such as `"human at 40 %"` or `"object-centred, yaw 50 deg"`.
     pub name: String,
     /// True when the grasp is not the human's but one about the object's centre.
@@ -68,7 +66,7 @@ impl Default for HypothesisConfig {
 
 /// Fits grasps of one hand.
 pub struct Fitter<'a> {
-    /// Scene with the objects at rest.
+    /// The scene.
     pub scene: &'a Scene,
     /// Index of the hand in the scene.
     pub index: usize,
@@ -78,8 +76,10 @@ pub struct Fitter<'a> {
     pub model: &'a RetargetHand,
     /// Index of the object it takes.
     pub object: usize,
-    /// Rest poses of all objects.
-    pub rest: &'a [Pose],
+    /// Pose of that object when it is taken.
+    pub at_take: Pose,
+    /// Joint positions of the scene then; those of the fitted hand do not matter.
+    pub qpos: &'a [f64],
     /// Settings.
     pub config: HypothesisConfig,
 }
@@ -93,8 +93,8 @@ impl Fitter<'_> {
         side: Side,
         approach: Vector3<f64>,
         opening: f64,
-    ) -> Option<(Grasp, Vec<f64>)> {
-        let rest = self.rest[self.object];
+    ) -> Option<Grasp> {
+        let rest = self.at_take;
         let keypoints = object_from_human.map(|p| rest * p);
         let palm = world_from_palm(&keypoints, side)?;
         let middle = self.model.middle();
@@ -123,7 +123,7 @@ impl Fitter<'_> {
         touch: Vec<f64>,
         approach: Vector3<f64>,
         opening: f64,
-    ) -> Option<(Grasp, Vec<f64>)> {
+    ) -> Option<Grasp> {
         let squeezed = self.opposed(solver, &world_from_root, &touch, self.config.closing);
         let mut world = World::new(self.scene);
         let open = self.opposed(solver, &world_from_root, &touch, -opening);
@@ -134,16 +134,19 @@ impl Fitter<'_> {
         let tips = tips(self.hand);
         let center: Vector3<f64> =
             tips.iter().map(|tip| (bodies[tip.body] * tip.point).coords).sum();
-        let grasp = Grasp {
+        Some(Grasp {
+            hand: self.index,
             object: self.object,
-            object_from_root: self.rest[self.object].inverse() * world_from_root,
+            object_from_root: self.at_take.inverse() * world_from_root,
             finger_center_in_root: Point3::from(center / tips.len().max(1) as f64),
             open: self.hand.ctrl(&open),
+            open_joints: open,
             touch: self.hand.ctrl(&touch),
+            touch_joints: touch,
             squeezed: self.hand.ctrl(&squeezed),
             retreat,
-        };
-        Some((grasp, open))
+            roll: Vec::new(),
+        })
     }
 
     fn point_targets(&self, keypoints: &Keypoints) -> Vec<PointTarget> {
@@ -249,17 +252,8 @@ impl Fitter<'_> {
     }
 
     fn qpos(&self, world_from_root: &Pose, joints: &[f64]) -> Vec<f64> {
-        let mut qpos = self.scene.default_qpos();
-        for (index, rest) in self.rest.iter().enumerate() {
-            self.scene.set_object(index, rest, &mut qpos);
-        }
-        for other in 0..self.scene.hands.len() {
-            if other != self.index {
-                let aside = Pose::translation(0.0, 0.0, 50.0 + other as f64);
-                let joints = self.scene.joints(other, &qpos);
-                self.scene.set_hand(other, &aside, &joints, &mut qpos);
-            }
-        }
+        let mut qpos = self.qpos.to_vec();
+        self.scene.set_object(self.object, &self.at_take, &mut qpos);
         self.scene.set_hand(self.index, world_from_root, joints, &mut qpos);
         qpos
     }
@@ -272,7 +266,8 @@ impl Fitter<'_> {
             world.reset(&self.qpos(&root, open));
             world.forward();
             let contacts = world.hand_contacts();
-            let Some(worst) = contacts.iter().max_by(|a, b| a.depth.total_cmp(&b.depth)) else {
+            let own = contacts.iter().filter(|c| c.hand == self.index);
+            let Some(worst) = own.max_by(|a, b| a.depth.total_cmp(&b.depth)) else {
                 break;
             };
             if worst.depth < 5e-4 {
@@ -332,7 +327,7 @@ impl Fitter<'_> {
                     world
                         .hand_contacts()
                         .iter()
-                        .filter(|c| !matches!(c.other, Owner::Hand(_)))
+                        .filter(|c| c.hand == self.index)
                         .map(|c| c.depth.max(0.0))
                         .fold(0.0, f64::max)
                 })
@@ -354,8 +349,8 @@ impl Fitter<'_> {
         center_in_object: &Point3<f64>,
         yaw: f64,
         tilt: f64,
-    ) -> Option<(Grasp, Vec<f64>)> {
-        let rest = self.rest[self.object];
+    ) -> Option<Grasp> {
+        let rest = self.at_take;
         let root = rest * grasp.object_from_root;
         let pivot = root * grasp.finger_center_in_root;
         let across = self.model.world_from_palm(&root, touch).rotation * Vector3::y();

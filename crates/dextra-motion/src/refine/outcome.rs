@@ -18,7 +18,8 @@ pub struct Outcome {
     pub open_penetration: f64,
     /// Largest gap between the nearest fingertips and the surface after closing, metres.
     pub tip_gap: f64,
-    /// Mean distance of fingertips to the human's in the object frame at lift-off, metres.
+    /// How far the hands are from the human's while holding, seen from the object: mean distance of
+    /// the fingertips plus 3 cm per radian between the palms, metres.
     pub style: f64,
     /// First step outside the limits, or the end of the window.
     pub first_bad: f64,
@@ -70,13 +71,27 @@ impl Outcome {
         }
     }
 
-    /// True when the object stayed within `position` metres and `rotation` radians throughout and
-    /// nothing was deeper than `depth` metres in anything else while holding.
-    pub fn within(&self, position: f64, rotation: f64, depth: f64) -> bool {
-        self.max_position < position
-            && self.max_rotation < rotation
-            && self.penetration.max(self.self_penetration) < depth
+    /// True when the objects stayed near their reference throughout and nothing was too deep in
+    /// anything else while holding.
+    pub fn within(&self, margin: &Margin) -> bool {
+        self.max_position < margin.position
+            && self.max_rotation < margin.rotation
+            && self.penetration < margin.penetration
+            && self.self_penetration < margin.self_penetration
     }
+}
+
+/// What a trial must stay below to be good; tighter than what is accepted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margin {
+    /// Object position error, metres.
+    pub position: f64,
+    /// Object rotation error, radians.
+    pub rotation: f64,
+    /// Penetration of hands into objects and table while holding, metres.
+    pub penetration: f64,
+    /// Penetration of hands into themselves and each other while holding, metres.
+    pub self_penetration: f64,
 }
 
 /// Weights of the cost of a trial, all relative to one metre of mean object error.
@@ -88,11 +103,12 @@ pub struct CostConfig {
     pub open_penetration: f64,
     /// On the gap between fingertips and surface after closing.
     pub tip_gap: f64,
-    /// On the distance of the fingertips from the human's.
+    /// On the distance from the human's way, see [`Outcome::style`]. The one weight between success at
+    /// any price (0) and the demonstrated grasp or none.
     pub style: f64,
-    /// On the penetration into objects and table beyond 1.5 mm while holding: hard squeezing.
+    /// On the penetration into objects and table beyond 1 mm while holding: hard squeezing.
     pub penetration: f64,
-    /// On the penetration of the hand into itself beyond 1 mm while holding.
+    /// On the penetration of the hand into itself beyond 0.5 mm while holding.
     pub self_penetration: f64,
     /// On contacts that do not oppose each other.
     pub loose: f64,
@@ -106,7 +122,7 @@ impl Default for CostConfig {
             max_error: 0.3,
             open_penetration: 1.5,
             tip_gap: 0.5,
-            style: 0.1,
+            style: 0.15,
             penetration: 3.0,
             self_penetration: 3.0,
             loose: 0.015,

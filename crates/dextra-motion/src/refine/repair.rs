@@ -2,8 +2,9 @@
 //! falls short: in each window, perturb the remaining controls, keep what tracks better, go on.
 
 use super::RefineError;
+use super::judge::tip_distance;
 use super::outcome::METRES_PER_RADIAN;
-use super::trials::{Trials, tips};
+use super::trials::Trials;
 use dextra_core::{Pose, pose};
 use dextra_sim::batch::Fate;
 use dextra_sim::world::World;
@@ -51,17 +52,25 @@ impl Default for RepairConfig {
     }
 }
 
+/// Where the fingers of a hold should stay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldTips {
+    /// Index of the hand.
+    pub hand: usize,
+    /// Index of the object.
+    pub object: usize,
+    /// Steps during which the tips should stay there.
+    pub steps: (usize, usize),
+    /// Fingertips in the object's frame, in the order of [`super::trials::tips`].
+    pub tips_in_object: Vec<Point3<f64>>,
+}
+
 /// What the repair follows.
 pub struct Target<'a> {
     /// Reference pose per object and state.
     pub reference: &'a [Vec<Pose>],
-    /// Desired fingertips of each hand in the frame of the object it takes while holding, in the
-    /// order of [`tips`].
-    pub tips_in_object: &'a [Vec<Point3<f64>>],
-    /// The object each hand takes.
-    pub taken: &'a [usize],
-    /// Steps during which the fingers should stay there.
-    pub holding: (usize, usize),
+    /// Where fingers should stay; rolling holds are left out.
+    pub holds: &'a [HeldTips],
 }
 
 /// Improves `ctrl` (`[N * nu]`, from a fresh reset at `qpos0`) from step `from` on.
@@ -307,26 +316,24 @@ fn window_cost(
             worst_rotation = worst_rotation.max(rotation);
         }
         weights += weight;
-        let holding = step >= target.holding.0 && step <= target.holding.1;
-        if holding && k % 10 == 0 {
-            sum += weight * 0.3 * 10.0 * tip_error(trials, target, qpos);
+        if k % 10 == 0 {
+            sum += weight * 0.3 * 10.0 * tip_error(trials, target, qpos, step);
         }
     }
     WindowCost { cost: sum / weights, position: worst_position, rotation: worst_rotation }
 }
 
-/// Mean distance of the tips beyond 5 mm from where they should be in the object frame, metres.
-fn tip_error(trials: &Trials<'_>, target: &Target<'_>, qpos: &[f64]) -> f64 {
-    let (mut sum, mut count) = (0.0, 0);
-    for (index, hand) in trials.hands.iter().enumerate() {
-        let object_from_world = trials.scene.world_from_object(target.taken[index], qpos).inverse();
-        let root = trials.scene.world_from_root(index, qpos);
-        let bodies = hand.tree.forward(&trials.scene.joints(index, qpos));
-        for (tip, wanted) in tips(hand).iter().zip(&target.tips_in_object[index]) {
-            let point = object_from_world * (root * (bodies[tip.body] * tip.point));
-            sum += ((point - wanted).norm() - 0.005).max(0.0);
-            count += 1;
-        }
-    }
-    sum / f64::from(count.max(1))
+/// Mean distance of the tips beyond 5 mm from where they should be in the object frame, metres; zero
+/// while nothing is held.
+fn tip_error(trials: &Trials<'_>, target: &Target<'_>, qpos: &[f64], step: usize) -> f64 {
+    const SLACK: f64 = 0.005;
+    let held = target.holds.iter().filter(|hold| (hold.steps.0..=hold.steps.1).contains(&step));
+    let errors: Vec<f64> = held
+        .map(|hold| {
+            let hand = trials.hands[hold.hand];
+            let of = (hold.hand, hold.object);
+            tip_distance(trials.scene, hand, of, &hold.tips_in_object, qpos, SLACK)
+        })
+        .collect();
+    errors.iter().sum::<f64>() / errors.len().max(1) as f64
 }

@@ -1,9 +1,9 @@
 //! The cross-entropy method over the parameters of a plan.
 
 use super::RefineError;
-use super::outcome::Outcome;
+use super::outcome::{Margin, Outcome};
 use super::plan::{Plan, RELEASE_PARAMETERS, WRIST_PARAMETERS};
-use super::trials::Trials;
+use super::trials::{Trials, Window};
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use rand_pcg::Pcg64;
@@ -17,12 +17,8 @@ pub struct CemConfig {
     pub iterations: usize,
     /// Fraction of trials that set the next distribution.
     pub elite: f64,
-    /// Stops when the best trial stays below this position error, metres, ...
-    pub good_position: f64,
-    /// this rotation error, radians, ...
-    pub good_rotation: f64,
-    /// ... and this penetration while holding, metres.
-    pub good_depth: f64,
+    /// Stops when the best trial stays below this.
+    pub good: Margin,
 }
 
 /// A distribution over parameters and the best found so far.
@@ -40,33 +36,35 @@ pub struct Search {
     pub elites: Vec<(Vec<f64>, Outcome)>,
 }
 
-/// Standard deviations of the first iteration for one hand: 1.5 cm, 0.25 rad, 0.35 of the squeeze,
-/// 0.25 rad per finger target, no change of the release.
-pub fn first_sigma(plan: &Plan<'_>) -> Vec<f64> {
+/// Standard deviations of the first iteration: 1.5 cm, 0.25 rad, 0.35 of the squeeze, 0.25 rad per
+/// finger target, no change of the release; none for holds before `first_hold`.
+pub fn first_sigma(plan: &Plan<'_>, first_hold: usize) -> Vec<f64> {
     let mut sigma = Vec::with_capacity(plan.parameters());
-    for hand in 0..plan.grasps.len() {
-        sigma.extend([0.015; 3]);
-        sigma.extend([0.25; 3]);
-        sigma.push(0.35);
-        let fingers = plan.hand_parameters(hand) - WRIST_PARAMETERS - RELEASE_PARAMETERS;
-        sigma.extend(std::iter::repeat_n(0.25, fingers));
+    for hold in 0..plan.grasps.len() {
+        let scale = if hold < first_hold { 0.0 } else { 1.0 };
+        sigma.extend([0.015 * scale; 3]);
+        sigma.extend([0.25 * scale; 3]);
+        sigma.push(0.35 * scale);
+        let fingers = plan.hold_parameters(hold) - WRIST_PARAMETERS - RELEASE_PARAMETERS;
+        sigma.extend(std::iter::repeat_n(0.25 * scale, fingers));
         sigma.extend([0.0; RELEASE_PARAMETERS]);
     }
     sigma
 }
 
 impl Search {
-    /// A search around zero.
-    pub fn new(plan: &Plan<'_>) -> Self {
-        let sigma = first_sigma(plan);
-        let mean = vec![0.0; sigma.len()];
+    /// A search around zero after the parameters of earlier holds.
+    pub fn new(plan: &Plan<'_>, earlier: &[f64], first_hold: usize) -> Self {
+        let sigma = first_sigma(plan, first_hold);
+        let mut mean = vec![0.0; sigma.len()];
+        mean[..earlier.len()].copy_from_slice(earlier);
         Self { best: mean.clone(), mean, sigma, outcome: None, elites: Vec::new() }
     }
 
     /// Forgets costs (they belong to another window), keeps the parameters, and searches around the
     /// best with deviations `scale` times the first ones.
-    pub fn around_best(&self, plan: &Plan<'_>, scale: f64) -> Self {
-        let mut sigma = first_sigma(plan);
+    pub fn around_best(&self, plan: &Plan<'_>, scale: f64, first_hold: usize) -> Self {
+        let mut sigma = first_sigma(plan, first_hold);
         sigma.iter_mut().for_each(|s| *s *= scale);
         Self {
             mean: self.best.clone(),
@@ -77,7 +75,7 @@ impl Search {
         }
     }
 
-    /// Runs the cross-entropy method on the window `from..to` of the plan.
+    /// Runs the cross-entropy method on a window of the plan.
     ///
     /// # Errors
     /// As [`Trials::evaluate`].
@@ -86,12 +84,12 @@ impl Search {
         trials: &mut Trials<'_>,
         plan: &Plan<'_>,
         config: &CemConfig,
-        window: (usize, usize),
-        open_joints: &[Vec<f64>],
+        window: &Window<'_>,
         seed: u64,
         status: &str,
     ) -> Result<(), RefineError> {
-        let floor: Vec<f64> = first_sigma(plan).iter().map(|s| 0.1 * s).collect();
+        let first = first_sigma(plan, window.first_hold);
+        let floor: Vec<f64> = first.iter().map(|s| 0.1 * s).collect();
         let mut rng = Pcg64::seed_from_u64(seed);
         for iteration in 0..config.iterations {
             let mut thetas: Vec<Vec<f64>> = Vec::with_capacity(config.trials);
@@ -109,8 +107,7 @@ impl Search {
                 });
                 thetas.push(noisy.collect());
             }
-            let (from, to) = window;
-            let outcomes = trials.evaluate(plan, &thetas, from, to, open_joints, status)?;
+            let outcomes = trials.evaluate(plan, &thetas, window, status)?;
             let mut order: Vec<usize> = (0..thetas.len()).collect();
             order.sort_by(|&a, &b| outcomes[a].cost.total_cmp(&outcomes[b].cost));
             let count = ((config.trials as f64 * config.elite).round() as usize).max(3);
@@ -131,8 +128,7 @@ impl Search {
                 self.mean[d] = mean;
                 self.sigma[d] = (0.7 * variance.sqrt() + 0.3 * self.sigma[d]).max(floor[d]);
             }
-            let good = (config.good_position, config.good_rotation, config.good_depth);
-            if self.outcome.is_some_and(|o| o.within(good.0, good.1, good.2)) {
+            if self.outcome.is_some_and(|o| o.within(&config.good)) {
                 break;
             }
         }

@@ -1,12 +1,13 @@
 use super::hypothesis::{mean_keypoints, median_keypoints};
 use super::journal::{Journal, NoJournal, Observer, Unobserved};
-use super::plan::{Grasp, PhaseConfig, Plan, min_jerk};
+use super::plan::{Grasp, IdlePath, PhaseConfig, Plan, min_jerk};
 use super::timeline::timeline;
 use super::*;
+use crate::holds::Hold;
 use crate::retarget::{ObjectInput, RetargetConfig, retarget};
 use crate::synth::{NoiseConfig, SynthClip, synth};
 use dextra_core::Side;
-use dextra_sim::object::DecomposeConfig;
+use dextra_sim::object::{DecomposeConfig, Surface};
 use nalgebra::{UnitQuaternion, Vector3};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -38,6 +39,11 @@ fn fixture() -> Fixture {
     let hands = vec![retarget(&demo.hands[0], demo.fps, &inputs, &model, &config).unwrap()];
     let motion = Motion { fps: demo.fps, hands };
     Fixture { demo, hand, models: vec![model], objects: vec![object], motion }
+}
+
+fn held(demo: &Demonstration) -> Vec<Hold> {
+    let surface = Surface::new(&demo.objects[0].mesh).unwrap();
+    holds(demo, &[&surface])
 }
 
 fn run(
@@ -120,19 +126,19 @@ fn a_timeline_leaves_time_before_the_lift_and_after_the_put_down() {
     let demo = synth(SynthClip::Cube, 0, &NoiseConfig::none());
     let phases = PhaseConfig::default();
     let dt = 0.01;
-    let late = timeline(&demo, &phases, dt);
-    let (lift, put) = (late.lift_step.unwrap(), late.put_step.unwrap());
-    assert!(lift as f64 * dt >= phases.before_lift() + 0.6 - dt);
-    assert!((late.steps - put) as f64 * dt >= phases.after_put() - dt);
+    let late = timeline(&demo, &held(&demo), &phases, dt);
+    let (lift, put) = (late.lift_step().unwrap(), late.put_step().unwrap());
+    assert!(lift as f64 * dt >= phases.before_take() + 0.6 - dt);
+    assert!((late.steps - put) as f64 * dt >= phases.after_release() - dt);
     // The same clip cut to begin at the lift must be given the time it lacks.
-    let first = late.moving.unwrap().lift;
+    let first = held(&demo)[0].take;
     let mut cut = demo.clone();
     cut.hands[0].keypoints_in_world.drain(..first);
     cut.objects[0].world_from_object.drain(..first);
-    let early = timeline(&cut, &phases, dt);
+    let early = timeline(&cut, &held(&cut), &phases, dt);
     assert!(early.lead_in > 0.5, "{}", early.lead_in);
-    let lifted = early.lift_step.unwrap() as f64 * dt;
-    assert!((lifted - (phases.before_lift() + 0.6)).abs() <= dt, "{lifted}");
+    let lifted = early.lift_step().unwrap() as f64 * dt;
+    assert!((lifted - (phases.before_take() + 0.6)).abs() <= dt, "{lifted}");
     let planned = early.judged.frames.iter().take_while(|f| !f.is_demonstrated()).count();
     assert_eq!(planned, (early.lead_in * demo.fps).floor() as usize);
     assert_eq!(
@@ -152,30 +158,36 @@ fn the_wrist_carries_the_object_without_slip_and_leaves_along_the_retreat() {
     let schedule = &refined.timeline;
     let rest = [schedule.reference[0][0]];
     let grasp = Grasp {
-        object: 0,
         object_from_root: Pose::from_parts(
             Vector3::new(0.0, 0.05, 0.12).into(),
             UnitQuaternion::from_euler_angles(0.1, 0.2, 0.3),
         ),
         finger_center_in_root: Point3::new(0.0, 0.0, 0.1),
         open: vec![0.0; 16],
+        open_joints: vec![0.0; 16],
         touch: vec![0.4; 16],
+        touch_joints: vec![0.4; 16],
         squeezed: vec![0.9; 16],
-        retreat: Vector3::z(),
+        ..Grasp::placeholder(&schedule.holds[0])
     };
+    let idle = [IdlePath {
+        world_from_root: Vec::new(),
+        fingers: vec![vec![0.0; 16]],
+        joints: vec![0.0; 16],
+    }];
     let plan = Plan {
         scene: &refined.scene,
+        schedule,
         grasps: vec![grasp.clone()],
-        reference: &schedule.reference,
+        at_take: rest.to_vec(),
         rest: &rest,
-        lift_step: schedule.lift_step.unwrap(),
-        put_step: schedule.put_step,
         start: vec![rest[0] * grasp.object_from_root],
+        idle: &idle,
         phases: PhaseConfig::default(),
     };
     let theta = vec![0.0; plan.parameters()];
-    let put = plan.put_step.unwrap();
-    for step in (plan.lift_step + 60..put).step_by(25) {
+    let (take, put) = (plan.holds()[0].take, plan.holds()[0].release.unwrap());
+    for step in (take + 60..put).step_by(25) {
         let root = plan.world_from_root(0, &theta, step);
         let expected = schedule.reference[0][step] * grasp.object_from_root;
         assert!(pose::distance_between(&root, &expected) < 1e-12, "step {step}");
@@ -205,7 +217,7 @@ fn controls_lead_a_moving_wrist_by_the_lag_of_its_servo() {
     // feed-forward lags by kv / kp = 40 ms: 8 mm at 0.2 m/s.
     let hand = &refined.scene.hands[0];
     let (mut error, mut lag) = (0.0f64, 0.0f64);
-    for step in refined.timeline.lift_step.unwrap()..refined.timeline.put_step.unwrap() {
+    for step in refined.timeline.lift_step().unwrap()..refined.timeline.put_step().unwrap() {
         let q = |state: usize| {
             let qpos = &refined.rollout.qpos[state];
             Vector3::new(
@@ -252,12 +264,7 @@ fn robustness_is_whole_without_displacement_and_nothing_far_away() {
         qpos0: &refined.rollout.qpos0,
         ctrl: &refined.rollout.ctrl,
         reference: &schedule.reference,
-        judged: Played::carrying(
-            schedule.lift_step,
-            schedule.put_step,
-            schedule.steps,
-            schedule.dt,
-        ),
+        judged: Played::carrying(schedule),
     };
     let mut config =
         RobustnessConfig { offset: 0.0, tolerance: 0.03, trials: 7, seed: 1, threads: 2 };

@@ -2,15 +2,15 @@
 
 use super::RefineError;
 use super::journal::{Journal, Observer};
-use super::outcome::{CostConfig, Outcome, Tolerance};
+use super::judge::Judge;
+use super::outcome::Outcome;
 use super::plan::Plan;
 use crate::evaluate::Played;
-use dextra_core::pose;
+use dextra_core::demonstration::keypoint;
 use dextra_sim::batch::{Batch, Fate};
 use dextra_sim::hand::Hand;
-use dextra_sim::object::ObjectModel;
-use dextra_sim::scene::{Owner, Scene};
-use dextra_sim::world::{HandContact, World};
+use dextra_sim::scene::Scene;
+use dextra_sim::world::World;
 use nalgebra::Point3;
 
 /// A thumb or finger tip of the robot and the human fingertip it stands for.
@@ -29,12 +29,26 @@ pub fn tips(hand: &Hand) -> Vec<Tip> {
     hand.map
         .keypoints
         .iter()
-        .filter(|link| dextra_core::demonstration::keypoint::TIPS.contains(&link.keypoint))
+        .filter(|link| keypoint::TIPS.contains(&link.keypoint))
         .filter_map(|link| {
             let body = hand.tree.body(&link.at.body)?;
             Some(Tip { body, point: link.at.point_in_body, keypoint: link.keypoint })
         })
         .collect()
+}
+
+/// Where trials start and what part of the plan they play.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// First step.
+    pub from: usize,
+    /// Step at which the trial ends.
+    pub to: usize,
+    /// State at `from`, the same for all trials; without it, hands start where the plan has them, open
+    /// and at rest, and objects where they rest.
+    pub state: Option<&'a [f64]>,
+    /// First hold that is judged; earlier ones are over or have been found.
+    pub first_hold: usize,
 }
 
 /// Runs trials of plans in one scene.
@@ -43,14 +57,8 @@ pub struct Trials<'a> {
     pub scene: &'a Scene,
     /// Hands of the scene, in its order.
     pub hands: &'a [&'a Hand],
-    /// Objects of the scene, in its order.
-    pub objects: &'a [ObjectModel],
-    /// Weights of the cost.
-    pub cost: CostConfig,
-    /// What counts as good.
-    pub tolerance: Tolerance,
-    /// Human fingertips in the frame of the object each hand takes, by human keypoint, at lift-off.
-    pub human_tips: Vec<Vec<(usize, Point3<f64>)>>,
+    /// How trials are judged.
+    pub judge: Judge<'a>,
     batch: Batch,
     journal: &'a mut dyn Journal,
     observer: &'a dyn Observer,
@@ -73,43 +81,6 @@ pub struct Quarantined {
     pub ctrl: Vec<f64>,
 }
 
-/// Largest position (m) and rotation (rad) error over the objects after `step` steps.
-fn errors(scene: &Scene, plan: &Plan<'_>, qpos: &[f64], step: usize) -> (f64, f64) {
-    let mut worst = (0.0f64, 0.0f64);
-    for (object, path) in plan.reference.iter().enumerate() {
-        let target = &path[step.min(path.len() - 1)];
-        let real = scene.world_from_object(object, qpos);
-        worst.0 = worst.0.max(pose::distance_between(&real, target));
-        worst.1 = worst.1.max(pose::angle_between(&real, target));
-    }
-    worst
-}
-
-/// Factor on tracking errors: where the object is hardly moved, leaving it on the table is a small
-/// error in metres but no less a failure.
-fn task_scale(plan: &Plan<'_>) -> f64 {
-    const USUAL: f64 = 0.12;
-    let path = |reference: &[dextra_core::Pose]| {
-        let first = &reference[0];
-        reference.iter().map(|p| pose::distance_between(p, first)).fold(0.0, f64::max)
-    };
-    let furthest = plan.reference.iter().map(|r| path(r)).fold(0.0, f64::max);
-    (USUAL / furthest.max(1e-3)).clamp(1.0, 4.0)
-}
-
-/// 1 without contact between hand and object, else `(1 + c) / 2` with `c` the least cosine between two
-/// contact normals (force closure needs opposing ones).
-fn looseness(world: &World<'_>) -> f64 {
-    let touching = |c: &HandContact| matches!(c.other, Owner::Object(_)) && c.depth > -1e-4;
-    let normals: Vec<_> =
-        world.hand_contacts().into_iter().filter(touching).map(|c| c.normal).collect();
-    let pairs = normals
-        .iter()
-        .enumerate()
-        .flat_map(|(i, a)| normals[i + 1..].iter().map(move |b| a.dot(b)));
-    pairs.reduce(f64::min).map_or(1.0, |least| (1.0 + least) / 2.0)
-}
-
 /// Most trials of one batch.
 pub const MAX_TRIALS: usize = 64;
 
@@ -121,8 +92,7 @@ impl<'a> Trials<'a> {
     pub fn new(
         scene: &'a Scene,
         hands: &'a [&'a Hand],
-        objects: &'a [ObjectModel],
-        human_tips: Vec<Vec<(usize, Point3<f64>)>>,
+        judge: Judge<'a>,
         threads: usize,
         journal: &'a mut dyn Journal,
         observer: &'a dyn Observer,
@@ -130,10 +100,7 @@ impl<'a> Trials<'a> {
         Ok(Self {
             scene,
             hands,
-            objects,
-            cost: CostConfig::default(),
-            tolerance: Tolerance::default(),
-            human_tips,
+            judge,
             batch: Batch::new(&scene.model, MAX_TRIALS, threads)?,
             journal,
             observer,
@@ -173,8 +140,7 @@ impl<'a> Trials<'a> {
         Ok(answer)
     }
 
-    /// Tries every parameter vector from step `from` (hands where the plan has them, at rest, open)
-    /// to step `to`.
+    /// Tries every parameter vector in a window of the plan.
     ///
     /// # Errors
     /// As [`Trials::journaled`].
@@ -182,15 +148,13 @@ impl<'a> Trials<'a> {
         &mut self,
         plan: &Plan<'_>,
         thetas: &[Vec<f64>],
-        from: usize,
-        to: usize,
-        open_joints: &[Vec<f64>],
+        window: &Window<'_>,
         status: &str,
     ) -> Result<Vec<Outcome>, RefineError> {
         let rows = self.journaled(status, |trials| {
             let mut rows = Vec::with_capacity(thetas.len() * Outcome::WIDTH);
             for chunk in thetas.chunks(MAX_TRIALS) {
-                for outcome in trials.run(plan, chunk, from, to, open_joints)? {
+                for outcome in trials.run(plan, chunk, window)? {
                     rows.extend(outcome.to_row());
                 }
             }
@@ -200,7 +164,12 @@ impl<'a> Trials<'a> {
             rows.chunks_exact(Outcome::WIDTH).map(Outcome::from_row).collect();
         // Counted here, so that recalled trials count like new ones.
         for (theta, _) in thetas.iter().zip(&outcomes).filter(|(_, outcome)| outcome.broken) {
-            self.quarantine(plan, theta, from, to, open_joints);
+            self.quarantined += 1;
+            if self.first_quarantined.is_none() {
+                let qpos0 = plan.qpos_at(theta, 0);
+                let ctrl = plan.controls(theta, 0, window.to, &qpos0);
+                self.first_quarantined = Some(Quarantined { qpos0, ctrl });
+            }
         }
         Ok(outcomes)
     }
@@ -209,54 +178,60 @@ impl<'a> Trials<'a> {
         &mut self,
         plan: &Plan<'_>,
         thetas: &[Vec<f64>],
-        from: usize,
-        to: usize,
-        open_joints: &[Vec<f64>],
+        window: &Window<'_>,
     ) -> Result<Vec<Outcome>, RefineError> {
+        let (from, to) = (window.from, window.to);
+        let nq = self.scene.model.ffi().nq as usize;
         let mut world = World::new(self.scene);
-        let approach_end = plan
-            .lift_step
-            .saturating_sub(((plan.phases.close + plan.phases.hold) / plan.dt()).round() as usize);
+        let mut starts = Vec::with_capacity(thetas.len());
         let mut open_penetration = Vec::with_capacity(thetas.len());
         for (index, theta) in thetas.iter().enumerate() {
-            world.reset(&plan.qpos_at(theta, approach_end, open_joints));
-            world.forward();
-            let contacts = world.hand_contacts();
-            open_penetration.push(contacts.iter().map(|c| c.depth).fold(0.0, f64::max));
-            world.reset(&plan.qpos_at(theta, from, open_joints));
-            self.batch.set_state(index, &world.state())?;
+            open_penetration.push(self.judge.open_penetration(&mut world, plan, theta, window));
+            match window.state {
+                Some(state) => {
+                    world.set_state(state);
+                    self.batch.set_state(index, state)?;
+                }
+                None => {
+                    world.reset(&plan.qpos_at(theta, from));
+                    self.batch.set_state(index, &world.state())?;
+                }
+            }
+            starts.push(world.qpos().to_vec());
         }
-        let nq = self.scene.model.ffi().nq as usize;
-        let split = plan.lift_step.clamp(from, to);
+        let first_take = plan.holds().get(window.first_hold).map_or(from, |hold| hold.take);
+        let split = first_take.clamp(from, to);
         let all: Vec<usize> = (0..thetas.len()).collect();
-        let before = self.rollout(plan, thetas, &all, from, split)?;
+        let before = self.rollout(plan, thetas, &starts, &all, (from, split))?;
+        let span = (split - from) * nq;
         // Trials that already lost the object need no lift.
         let alive: Vec<usize> = all
             .iter()
             .copied()
             .filter(|&i| {
-                let end = &before[i * (split - from) * nq..(i + 1) * (split - from) * nq];
-                end.chunks_exact(nq).next_back().is_none_or(|qpos| {
-                    errors(self.scene, plan, qpos, split).0 < 0.05
-                        && self.batch.fate(i) == Fate::Fine
-                })
+                let end = before[i * span..(i + 1) * span].chunks_exact(nq).next_back();
+                self.batch.fate(i) == Fate::Fine
+                    && end.is_none_or(|qpos| self.judge.errors(plan, qpos, split).0 < 0.05)
             })
             .collect();
-        let after = self.rollout(plan, thetas, &alive, split, to)?;
+        for &index in alive.iter().filter(|_| span > 0) {
+            let end = &before[(index + 1) * span - nq..(index + 1) * span];
+            starts[index].copy_from_slice(end);
+        }
+        let after = self.rollout(plan, thetas, &starts, &alive, (split, to))?;
+        let rest = (to - split) * nq;
         let mut outcomes = Vec::with_capacity(thetas.len());
         for index in 0..thetas.len() {
-            let rows = |buffer: &[f64], slot: usize, steps: usize| -> Vec<f64> {
-                buffer[slot * steps * nq..(slot + 1) * steps * nq].to_vec()
-            };
-            let mut path = rows(&before, index, split - from);
+            let mut path = before[index * span..(index + 1) * span].to_vec();
             if let Some(slot) = alive.iter().position(|&i| i == index) {
-                path.extend(rows(&after, slot, to - split));
+                path.extend_from_slice(&after[slot * rest..(slot + 1) * rest]);
             }
             let broken = self.batch.fate(index) != Fate::Fine;
             if broken {
                 path.clear();
             }
-            let outcome = self.judge(&mut world, plan, &path, from, to, open_penetration[index]);
+            let outcome =
+                self.judge.outcome(&mut world, plan, &path, window, open_penetration[index]);
             outcomes.push(Outcome { broken, ..outcome });
         }
         Ok(outcomes)
@@ -266,108 +241,35 @@ impl<'a> Trials<'a> {
         &mut self,
         plan: &Plan<'_>,
         thetas: &[Vec<f64>],
+        starts: &[Vec<f64>],
         which: &[usize],
-        from: usize,
-        to: usize,
+        (from, to): (usize, usize),
     ) -> Result<Vec<f64>, RefineError> {
         let mut ctrl = Vec::new();
         for &index in which {
-            ctrl.extend(plan.controls(&thetas[index], from, to));
+            ctrl.extend(plan.controls(&thetas[index], from, to, &starts[index]));
         }
         self.sim_steps += (which.len() * (to - from)) as u64;
         Ok(self.batch.rollout(which, to - from, &ctrl)?)
     }
 
-    /// Judges the joint positions after steps `from + 1 ..`; a path shorter than the window was
-    /// given up and counts as lost from there on.
-    fn judge(
-        &self,
-        world: &mut World<'_>,
-        plan: &Plan<'_>,
-        path: &[f64],
-        from: usize,
-        to: usize,
-        open_penetration: f64,
-    ) -> Outcome {
-        let nq = self.scene.model.ffi().nq as usize;
-        let clip = self.cost.clip;
-        let count = to - from;
-        let (mut sum, mut weights) = (0.0, 0.0);
-        let (mut max_position, mut max_rotation, mut max_error) = (0.0f64, 0.0f64, 0.0f64);
-        let (mut good, mut first_bad) = (0usize, to as f64);
-        let (mut tip_gap, mut style) = (0.0, 0.0);
-        let (mut penetration, mut self_penetration, mut loose) = (0.0f64, 0.0f64, 1.0f64);
-        for k in 0..count {
-            let step = from + k + 1;
-            let (position, rotation) = match path.get(k * nq..(k + 1) * nq) {
-                Some(qpos) => {
-                    if step == plan.lift_step.min(to) {
-                        (tip_gap, style) = self.fingertips(plan, qpos);
-                        penetration = self.penetration(world, qpos);
-                        self_penetration = world.self_penetration();
-                        loose = looseness(world);
-                    }
-                    errors(self.scene, plan, qpos, step)
-                }
-                None => (2.0 * clip, 1.0),
-            };
-            let error = (position + super::outcome::METRES_PER_RADIAN * rotation).min(2.0);
-            let weight = 1.0 + k as f64 / count as f64;
-            sum += weight * error.min(clip);
-            weights += weight;
-            max_position = max_position.max(position);
-            max_rotation = max_rotation.max(rotation);
-            max_error = max_error.max(error);
-            if position < self.tolerance.position && rotation < self.tolerance.rotation {
-                good += 1;
-            } else {
-                first_bad = first_bad.min(step as f64);
-            }
+    /// The state in which the plan arrives at `step`, played from the start.
+    pub fn state_at(&mut self, plan: &Plan<'_>, theta: &[f64], step: usize) -> Box<[f64]> {
+        let nu = self.scene.model.ffi().nu as usize;
+        let qpos0 = plan.qpos_at(theta, 0);
+        let mut world = World::new(self.scene);
+        world.reset(&qpos0);
+        for row in plan.controls(theta, 0, step, &qpos0).chunks_exact(nu) {
+            world.step(row);
         }
-        let tracking = sum / weights + self.cost.max_error * max_error.min(2.0 * clip);
-        let cost = task_scale(plan) * tracking
-            + self.cost.open_penetration * open_penetration
-            + self.cost.tip_gap * tip_gap
-            + self.cost.style * style
-            + self.cost.penetration * (penetration - 0.0015).max(0.0)
-            + self.cost.self_penetration * (self_penetration - 0.001).max(0.0)
-            + self.cost.loose * loose;
-        Outcome {
-            cost,
-            max_position,
-            max_rotation,
-            good: good as f64 / count as f64,
-            open_penetration,
-            tip_gap,
-            style,
-            first_bad,
-            penetration,
-            self_penetration,
-            loose,
-            broken: false,
-        }
-    }
-
-    /// Keeps the start and the controls of the first trial whose state left the real numbers.
-    fn quarantine(
-        &mut self,
-        plan: &Plan<'_>,
-        theta: &[f64],
-        from: usize,
-        to: usize,
-        open_joints: &[Vec<f64>],
-    ) {
-        self.quarantined += 1;
-        self.first_quarantined.get_or_insert_with(|| Quarantined {
-            qpos0: plan.qpos_at(theta, from, open_joints),
-            ctrl: plan.controls(theta, from, to),
-        });
+        self.sim_steps += step as u64;
+        world.state()
     }
 
     /// How each parameter vector fares when the world is not quite as planned: the mean over
     /// variants of the largest object position error while carrying, metres, clipped at 10 cm.
     ///
-    /// Variants: objects displaced by 4 mm in four directions, friction lowered by a fifth, half the
+    /// Variants: objects displaced by 7 mm in four directions, friction lowered by a fifth, half the
     /// time step.
     ///
     /// # Errors
@@ -376,16 +278,17 @@ impl<'a> Trials<'a> {
         &mut self,
         plan: &Plan<'_>,
         thetas: &[Vec<f64>],
-        steps: usize,
-        open_joints: &[Vec<f64>],
     ) -> Result<Vec<f64>, RefineError> {
-        const OFFSET: f64 = 0.004;
+        const OFFSET: f64 = 0.007;
         const FRICTION: f64 = 0.8;
+        /// Position error at which the object counts as lost, metres.
+        const LOST: f64 = 0.1;
         self.journaled("robustness", |trials| {
+            let steps = plan.schedule.steps;
             let nq = trials.scene.model.ffi().nq as usize;
             let nu = trials.scene.model.ffi().nu as usize;
-            const LOST: f64 = 0.1;
-            let carried = Played::carrying(Some(plan.lift_step), plan.put_step, steps, plan.dt());
+            let carried = Played::carrying(plan.schedule);
+            let judge = &trials.judge;
             let worst = |path: &[f64], stride: usize, fate: &Fate| {
                 if *fate != Fate::Fine {
                     return LOST;
@@ -394,7 +297,7 @@ impl<'a> Trials<'a> {
                     .map(|step| {
                         let state = step * stride;
                         let qpos = path.get((state - 1) * nq..state * nq);
-                        qpos.map_or(LOST, |qpos| errors(trials.scene, plan, qpos, step).0)
+                        qpos.map_or(LOST, |qpos| judge.errors(plan, qpos, step).0)
                     })
                     .fold(0.0, f64::max)
                     .min(LOST)
@@ -408,8 +311,8 @@ impl<'a> Trials<'a> {
             let mut world = World::new(trials.scene);
             let mut scores = Vec::with_capacity(thetas.len());
             for theta in thetas {
-                let ctrl = plan.controls(theta, 0, steps);
-                let start = plan.qpos_at(theta, 0, open_joints);
+                let start = plan.qpos_at(theta, 0);
+                let ctrl = plan.controls(theta, 0, steps, &start);
                 let offsets =
                     [(OFFSET, 0.0), (-OFFSET, 0.0), (0.0, OFFSET), (0.0, -OFFSET), (0.0, 0.0)];
                 for (index, (x, y)) in offsets.into_iter().enumerate() {
@@ -442,55 +345,13 @@ impl<'a> Trials<'a> {
         })
     }
 
-    /// Gap of the thumb and the two nearest fingers to the surface, and mean distance of tips to
-    /// the human's, both metres, worst and mean over hands.
-    fn fingertips(&self, plan: &Plan<'_>, qpos: &[f64]) -> (f64, f64) {
-        const TIP_RADIUS: f64 = 0.012;
-        let (mut gap, mut style) = (0.0f64, 0.0);
-        for (index, hand) in self.hands.iter().enumerate() {
-            let root = self.scene.world_from_root(index, qpos);
-            let bodies = hand.tree.forward(&self.scene.joints(index, qpos));
-            let object = plan.grasps[index].object;
-            let object_from_world = self.scene.world_from_object(object, qpos).inverse();
-            let mut fingers = Vec::new();
-            let (mut thumb, mut offset, mut count) = (0.0f64, 0.0, 0usize);
-            for tip in tips(hand) {
-                let point = object_from_world * (root * (bodies[tip.body] * tip.point));
-                let distance =
-                    (self.objects[object].surface.closest(&point).distance - TIP_RADIUS).max(0.0);
-                if tip.keypoint == 4 {
-                    thumb = distance
-                } else {
-                    fingers.push(distance)
-                }
-                if let Some((_, human)) =
-                    self.human_tips[index].iter().find(|(keypoint, _)| *keypoint == tip.keypoint)
-                {
-                    offset += (point - human).norm();
-                    count += 1;
-                }
-            }
-            fingers.sort_by(f64::total_cmp);
-            gap = gap.max(thumb).max(fingers.get(1).or(fingers.first()).copied().unwrap_or(0.0));
-            style += offset / count.max(1) as f64;
-        }
-        (gap, style / self.hands.len().max(1) as f64)
-    }
-
-    /// Deepest contact of the hands with anything at `qpos`, metres.
-    pub fn penetration(&self, world: &mut World<'_>, qpos: &[f64]) -> f64 {
-        world.reset(qpos);
-        world.forward();
-        world
-            .hand_contacts()
-            .iter()
-            .filter(|c| !matches!(c.other, Owner::Hand(_)))
-            .map(|c| c.depth)
-            .fold(0.0, f64::max)
-    }
-
-    /// Physics steps and interruption aside, the batch that runs the trials.
+    /// The batch that runs the trials.
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.batch
+    }
+
+    /// The batch and how trials are judged.
+    pub fn batch_and_judge(&mut self) -> (&mut Batch, &Judge<'a>) {
+        (&mut self.batch, &self.judge)
     }
 }
