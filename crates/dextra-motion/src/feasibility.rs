@@ -23,8 +23,8 @@ use dextra_core::{Demonstration, ObjectTrack};
 use dextra_sim::hand::Hand;
 use serde::{Deserialize, Serialize};
 
-/// Slowing from which a clip is called fast, see [`Kind::Fast`].
-const NOTABLE_SLOWING: f64 = 2.0;
+/// Slowing from which [`Kind::Fast`] is a warning: motion capture is often compressed in time by less.
+const NOTABLE_SLOWING: f64 = 3.0;
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Kind {
     Mirrored,
     /// Too few fingers touch the object to say how it is held.
     Contacts,
+    /// The object is so thin where it is held that the sides of the contacts are uncertain.
+    Thin,
     /// All contacts press the same way: they cannot hold anything.
     OneSided,
     /// The hand shakes relative to the object it holds.
@@ -87,6 +89,7 @@ impl Kind {
             Kind::Handedness => "handedness",
             Kind::Mirrored => "mirrored",
             Kind::Contacts => "contacts",
+            Kind::Thin => "thin",
             Kind::OneSided => "one_sided",
             Kind::Jitter => "jitter",
             Kind::Penetration => "penetration",
@@ -258,7 +261,13 @@ impl ClipView {
             .collect();
         let distances = hold::Distances::new(&clean, surfaces, &outlines);
         findings.extend(tracks::support(&clean, &outlines, &moving, &distances));
-        let (holds, task, found) = hold::holds(&clean, surfaces, &outlines, &moving, &distances);
+        let (holds, task, found) = hold::holds(&hold::Scene {
+            clean: &clean,
+            surfaces,
+            outlines: &outlines,
+            moving: &moving,
+            distances: &distances,
+        });
         findings.extend(found);
         ClipView { clean, moving, holds, task, time_scale, needed_time_scale, findings }
     }
@@ -340,7 +349,8 @@ fn handedness(recorded: &Demonstration) -> Vec<Finding> {
             // "Handedness:" starts a contradiction, "Handedness is" a plain inference.
             let severity =
                 if note.starts_with("Handedness:") { Severity::Warning } else { Severity::Info };
-            Finding::new(Kind::Handedness, severity, None, note.trim_end_matches('.').to_owned())
+            let text = note.trim_start_matches("Handedness: ").trim_end_matches('.');
+            Finding::new(Kind::Handedness, severity, None, text.to_owned())
         })
         .collect()
 }

@@ -2,10 +2,9 @@
 
 use crate::args::FeasibilityArgs;
 use crate::output::{self, Exit};
-use crate::progress::Console;
 use anyhow::Result;
 use dextra::feasibility::{Feasible, Finding};
-use dextra::{FeasibilityReport, FeasibilityRequest};
+use dextra::{FeasibilityReport, FeasibilityRequest, Silent};
 
 /// Columns of a line of text.
 const WIDTH: usize = 100;
@@ -19,13 +18,11 @@ pub fn run(args: &FeasibilityArgs) -> Result<Exit> {
         seed: args.seed,
         options: args.reading.options(),
     };
-    let console = Console::new("");
-    let outcome = dextra::feasibility(&request, &console);
-    console.finish();
+    let outcome = dextra::feasibility(&request, &Silent)?;
     let mut reports = Vec::new();
     let mut failed = false;
     let mut lines = String::new();
-    for (hand, outcome) in request.hands.iter().zip(outcome?) {
+    for (hand, outcome) in request.hands.iter().zip(outcome) {
         match outcome {
             Ok(report) => {
                 lines += &(serde_json::to_string(&report)? + "\n");
@@ -98,8 +95,8 @@ fn described(reports: &[FeasibilityReport]) -> String {
     let mut text = output::table(&header, &rows);
     let Some(first) = reports.first() else { return text };
     let task = &first.assessment.task;
-    text += &format!(
-        "\n{}: {} frames at {} Hz; {}, {}; turns {:.0} deg and slides {:.1} cm in the hand\n",
+    let clip = format!(
+        "{}: {} frames at {} Hz; {}, {}; turns {:.0} deg and slides {:.1} cm in the hand",
         first.clip,
         first.frames,
         first.fps_hz,
@@ -108,6 +105,7 @@ fn described(reports: &[FeasibilityReport]) -> String {
         task.in_hand_deg,
         task.in_hand_cm
     );
+    text += &format!("\n{}", wrapped(&clip, "  "));
     let common = |finding: &&Finding| {
         reports.len() > 1 && reports.iter().all(|r| r.assessment.findings.contains(finding))
     };
@@ -137,13 +135,12 @@ fn line(finding: &Finding) -> String {
     wrapped(&text, "    ")
 }
 
-/// Breaks a line at spaces; all but the first start with `indent`.
+/// Breaks a line at spaces so that it fits [`WIDTH`]; all lines but the first start with `indent`. A
+/// word that is longer than a line stays whole.
 fn wrapped(text: &str, indent: &str) -> String {
-    let mut out = String::new();
-    let mut width = 0;
     let lead = text.len() - text.trim_start().len();
-    out += &text[..lead];
-    width += lead;
+    let mut out = text[..lead].to_owned();
+    let mut width = lead;
     for (index, word) in text.split_whitespace().enumerate() {
         let length = word.chars().count();
         if index > 0 && width + 1 + length > WIDTH {
@@ -157,4 +154,25 @@ fn wrapped(text: &str, indent: &str) -> String {
         width += length;
     }
     out + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_break_at_spaces_and_keep_their_words() {
+        let text = format!("  info: {}", "word ".repeat(60));
+        let lines = wrapped(&text, "    ");
+        assert!(lines.lines().all(|line| line.chars().count() <= WIDTH), "{lines}");
+        assert!(lines.lines().skip(1).all(|line| line.starts_with("    word")), "{lines}");
+        assert_eq!(lines.split_whitespace().count(), 61);
+        let path = "x".repeat(150);
+        assert_eq!(wrapped(&path, "  "), path + "\n");
+    }
+
+    #[test]
+    fn counts_agree_with_their_nouns() {
+        assert_eq!((counted(1, "hold"), counted(0, "hold")), ("1 hold".into(), "0 holds".into()));
+    }
 }

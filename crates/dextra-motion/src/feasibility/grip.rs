@@ -14,14 +14,15 @@ use nalgebra::{Point3, Vector3};
 use serde::{Deserialize, Serialize};
 
 /// A touching fingertip farther than this from its human counterpart is not reached, metres.
-const REACH_M: f64 = 0.02;
+const REACH_M: f64 = 0.012;
+/// Room that a finger needs in a gap beyond its own thickness, metres: a few millimetres on each side.
+const CLEARANCE_M: f64 = 0.005;
+/// An object thinner than this between opposite contacts is as thin as keypoints are noisy, metres.
+const THIN_M: f64 = 0.008;
 /// A gap wider than this is no opening that could be too narrow for a finger, metres.
 const WIDEST_GAP_M: f64 = 0.04;
 /// Samples of each finger's joints for the opening.
 const SAMPLES: usize = 400;
-/// Farthest outwards that the last link of a finger may lean while its pad still faces the other
-/// finger: 30 deg, as a sine.
-const LEAN: f64 = 0.5;
 /// The tips of a grasp are at least this far in front of the palm, metres.
 const IN_FRONT_M: f64 = 0.02;
 
@@ -95,6 +96,17 @@ pub(super) fn fit(
         findings.push(Finding::new(Kind::Opening, severity, hold.first, text));
     }
 
+    if let Some(width) = width.filter(|&w| w < THIN_M) {
+        let text = format!(
+            "object {} is {:.1} mm thick where the {} hand holds it, less than keypoints are sure of: \
+             which side a finger is on is a guess",
+            object.name,
+            1000.0 * width,
+            hand.map.side.name()
+        );
+        findings.push(Finding::new(Kind::Thin, Severity::Warning, hold.first, text));
+    }
+
     let gaps = gaps(surfaces[hold.object], &hold.contacts);
     fit.gap_mm = gaps.iter().map(|g| 1000.0 * g.1).reduce(f64::min);
     let tight: Vec<(usize, f64, f64)> = gaps
@@ -102,7 +114,7 @@ pub(super) fn fit(
         .filter_map(|&(finger, gap)| {
             let slot = hand.map.fingers.iter().position(|f| f.name == human::FINGERS[finger])?;
             let thickness = hand.finger_thickness[slot];
-            (thickness > gap).then_some((finger, gap, thickness))
+            (thickness + CLEARANCE_M > gap).then_some((finger, gap, thickness))
         })
         .collect();
     if let Some(&(finger, gap, thickness)) =
@@ -264,7 +276,8 @@ fn reach(
         return Ok(Vec::new());
     }
     let reached = residuals.len() - short.len();
-    let severity = if reached < 2 { Severity::Blocking } else { Severity::Warning };
+    let severity =
+        if reached < residuals.len().min(2) { Severity::Blocking } else { Severity::Warning };
     let text = format!(
         "of {} fingers that touch object {}, those of {label} miss: {}",
         residuals.len(),
@@ -275,50 +288,42 @@ fn reach(
 }
 
 /// How hard two opposite contacts must press to carry a stated mass, and how hard the weakest finger
-/// certainly can: its weakest servo at the end of the straight finger.
+/// certainly can: its weakest servo at the end of the straight finger. Told once per object.
 fn press(view: &ClipView, hold: &Hold, hand: &Hand, label: &str) -> Option<Finding> {
     const FRICTION: f64 = 1.0;
-    let object = &view.clean.objects[hold.object];
-    let mass = object.mass?;
-    let hands = if view.task.two_hands { 2.0 } else { 1.0 };
-    // Two contacts per hand when there is one hand, one when there are two.
-    let needed = mass * view.clean.gravity.norm() / (2.0 * FRICTION) / 1.0;
-    let weakest = hand
-        .map
-        .fingers
-        .iter()
-        .filter_map(|finger| {
-            let bodies: Vec<usize> =
-                finger.bodies.iter().filter_map(|b| hand.tree.body(b)).collect();
-            let moved = |joint: usize| bodies.contains(&hand.tree.joints[joint].body);
-            let torque = hand
-                .actuators
-                .iter()
-                .filter(|a| a.terms.iter().any(|&(joint, _)| moved(joint)))
-                .filter_map(|a| a.force_range.map(|(low, high)| high.min(-low)))
-                .reduce(f64::min)?;
-            let length: f64 = bodies[1..]
-                .iter()
-                .map(|&b| hand.tree.bodies[b].parent_from_body.translation.vector.norm())
-                .sum::<f64>()
-                + 0.03;
-            Some(torque / length)
-        })
-        .reduce(f64::min)?;
-    let _ = hands;
+    /// From the last joint to the end of the fingertip, metres; about the same for all hands.
+    const LAST_LINK_M: f64 = 0.03;
+    if view.holds.iter().any(|h| h.object == hold.object && h.hand < hold.hand) {
+        return None;
+    }
+    let mass = view.clean.objects[hold.object].mass?;
+    let needed = mass * view.clean.gravity.norm() / (2.0 * FRICTION);
+    let force = |finger: &dextra_core::hand::Finger| {
+        let bodies: Vec<usize> = finger.bodies.iter().filter_map(|b| hand.tree.body(b)).collect();
+        let moves = |joint: usize| bodies.contains(&hand.tree.joints[joint].body);
+        let torque = hand
+            .actuators
+            .iter()
+            .filter(|a| a.terms.iter().any(|&(joint, _)| moves(joint)))
+            .filter_map(|a| a.force_range.map(|(low, high)| high.min(-low)))
+            .reduce(f64::min)?;
+        let links = bodies.iter().skip(1).map(|&b| &hand.tree.bodies[b].parent_from_body);
+        let length: f64 = links.map(|pose| pose.translation.vector.norm()).sum();
+        Some(torque / (length + LAST_LINK_M))
+    };
+    let weakest = hand.map.fingers.iter().filter_map(force).reduce(f64::min)?;
     let text = format!(
-        "{:.3} kg need {needed:.1} N on each of two opposite sides (friction 1, no acceleration); the \
-         weakest finger of {label} presses with at least {weakest:.1} N",
-        mass
+        "{mass:.3} kg need {needed:.1} N on each of two opposite sides (friction 1, no acceleration); the \
+         weakest finger of {label} presses with at least {weakest:.1} N"
     );
     Some(Finding::new(Kind::Grip, Severity::Info, hold.first, text))
 }
 
 /// The widest object between the pads of the thumb and of another finger, metres: the largest
 /// distance of their tips over evenly spread joint angles (a Kronecker sequence, the same every
-/// time) at which both are in front of the palm and neither last link leans outwards by more than 30
-/// deg, for a hand spread flat spans more than it can hold. `None` without a thumb's or another
-/// finger's tip.
+/// time) at which both are in front of the palm and neither last link leans outwards, for a hand
+/// spread flat spans more than it can hold. An upper bound: strength and collisions are not looked
+/// at. `None` without a thumb's or another finger's tip.
 pub fn largest_opening(model: &RetargetHand) -> Option<f64> {
     let coordinates = model.tree.coordinates().ok()?;
     let tip = |finger: usize| model.point(keypoint::TIPS[finger]);
@@ -358,7 +363,7 @@ pub fn largest_opening(model: &RetargetHand) -> Option<f64> {
                     continue;
                 }
                 let axis = (b.0 - a.0) / distance;
-                if b.1.dot(&axis) < LEAN && a.1.dot(&axis) > -LEAN {
+                if b.1.dot(&axis) <= 0.0 && a.1.dot(&axis) >= 0.0 {
                     widest = Some(distance);
                 }
             }

@@ -146,14 +146,23 @@ impl Distances {
     }
 }
 
+/// A clip with what is known of its objects.
+pub(super) struct Scene<'a> {
+    /// The clip without glitches.
+    pub clean: &'a Demonstration,
+    /// Surface of each object.
+    pub surfaces: &'a [&'a dyn SurfaceQuery],
+    /// Outermost vertices of each object.
+    pub outlines: &'a [Vec<Point3<f64>>],
+    /// When each object moves.
+    pub moving: &'a [Option<MovingInterval>],
+    /// How far hands are from objects.
+    pub distances: &'a Distances,
+}
+
 /// All holds, the kind of task, and what is wrong with them.
-pub(super) fn holds(
-    clean: &Demonstration,
-    surfaces: &[&dyn SurfaceQuery],
-    outlines: &[Vec<Point3<f64>>],
-    moving: &[Option<MovingInterval>],
-    distances: &Distances,
-) -> (Vec<Hold>, Task, Vec<Finding>) {
+pub(super) fn holds(scene: &Scene<'_>) -> (Vec<Hold>, Task, Vec<Finding>) {
+    let Scene { clean, surfaces, outlines, moving, distances } = *scene;
     let mut holds: Vec<Hold> = Vec::new();
     for hand in 0..clean.hands.len() {
         for (object, interval) in moving.iter().enumerate() {
@@ -173,9 +182,7 @@ pub(super) fn holds(
     for (object, interval) in moving.iter().enumerate() {
         let Some(interval) = interval else { continue };
         let track = &clean.objects[object];
-        findings.extend(untouched(
-            clean, surfaces, outlines, moving, distances, &holds, object, interval,
-        ));
+        findings.extend(untouched(scene, &holds, object, interval));
         let height = |f: usize| lowest(&outlines[object], &track.world_from_object[f]);
         let rise = (interval.lift..=interval.last)
             .map(|f| height(f) - height(interval.lift))
@@ -261,17 +268,13 @@ fn hold(
 }
 
 /// An object that moves before, or without, a hand at it.
-#[allow(clippy::too_many_arguments)]
 fn untouched(
-    clean: &Demonstration,
-    surfaces: &[&dyn SurfaceQuery],
-    outlines: &[Vec<Point3<f64>>],
-    moving: &[Option<MovingInterval>],
-    distances: &Distances,
+    scene: &Scene<'_>,
     holds: &[Hold],
     object: usize,
     interval: &MovingInterval,
 ) -> Option<Finding> {
+    let Scene { clean, surfaces, outlines, moving, distances } = *scene;
     let name = &clean.objects[object].name;
     let first = holds.iter().filter(|h| h.object == object).map(|h| h.first).min();
     let late = (0.1 * clean.fps).ceil() as usize;
