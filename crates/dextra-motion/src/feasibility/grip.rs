@@ -319,6 +319,9 @@ fn press(view: &ClipView, hold: &Hold, hand: &Hand, label: &str) -> Option<Findi
     Some(Finding::new(Kind::Grip, Severity::Info, hold.first, text))
 }
 
+/// Tip and direction of the last link of a finger, palm frame.
+type Link = (Point3<f64>, Vector3<f64>);
+
 /// The widest object between the pads of the thumb and of another finger, metres: the largest
 /// distance of their tips over evenly spread joint angles (a Kronecker sequence, the same every
 /// time) at which both are in front of the palm and neither last link leans outwards, for a hand
@@ -329,8 +332,7 @@ pub fn largest_opening(model: &RetargetHand) -> Option<f64> {
     let tip = |finger: usize| model.point(keypoint::TIPS[finger]);
     tip(0)?;
     let others: Vec<usize> = (1..5).filter(|&f| tip(f).is_some()).collect();
-    // Tip and direction of the last link of each finger in the palm frame, per sample.
-    let mut samples: Vec<[Option<(Point3<f64>, Vector3<f64>)>; 5]> = Vec::with_capacity(SAMPLES);
+    let mut samples: Vec<[Option<Link>; 5]> = Vec::with_capacity(SAMPLES);
     let mut q = vec![0.0; model.tree.joints.len()];
     for sample in 0..SAMPLES {
         let x: Vec<f64> = coordinates
