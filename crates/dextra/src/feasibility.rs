@@ -1,6 +1,6 @@
 //! `feasibility`: what stands against a transfer, told in about a second and before any search.
 //!
-//! Reads the clip as [`transfer`](crate::transfer) does, but builds no collision hulls: the surface of
+//! Reads the clip as [`transfer`](mod@crate::transfer) does, but builds no collision hulls: the surface of
 //! an object is enough, and takes milliseconds where a decomposition takes seconds.
 
 use crate::demo;

@@ -63,7 +63,7 @@ fn built_in_clips_raise_no_warning_whatever_the_noise() {
         for seed in 0..6 {
             let demo = synth(clip, seed, &NoiseConfig::default());
             for robot in ROBOTS {
-                // The thumb of Inspire falls 1.3 to 2 cm short of a mug's handle, and a transfer fails.
+                // Fingers of Inspire end more than 1.2 cm from a mug's handle, and its transfer fails.
                 let assessment = on(&demo, robot);
                 let expected = clip == SynthClip::Mug && robot == "inspire";
                 let found = serious(&assessment);
