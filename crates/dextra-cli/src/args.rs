@@ -18,6 +18,8 @@ pub struct Cli {
 pub enum Verb {
     /// One clip in; a robot-hand trajectory, its verdict in true physics and pictures out.
     Transfer(TransferArgs),
+    /// What stands against a transfer, told in a second and before any search.
+    Feasibility(FeasibilityArgs),
     /// Built-in demonstrations, and a look at a clip.
     Demo(DemoArgs),
     /// What this machine has and lacks.
@@ -54,6 +56,25 @@ pub struct TransferArgs {
     /// Open-loop replays with a displaced object, per displacement; 0 leaves them out.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub robustness_trials: usize,
+}
+
+/// `feasibility`.
+#[derive(Debug, Args)]
+pub struct FeasibilityArgs {
+    /// A clip (.npz), or the name of a built-in one.
+    pub clip: String,
+    /// Hands, separated by commas: names of built-in hands, or MJCF files with a map beside them.
+    #[arg(long, value_name = "HAND,…", required = true, value_delimiter = ',')]
+    pub hand: Vec<String>,
+    /// Seed of the noise of a built-in clip.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print one JSON object per hand instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// How to read the clip.
+    #[command(flatten)]
+    pub reading: ClipArgs,
 }
 
 /// What a clip file does not say itself, or says wrongly.

@@ -1,6 +1,7 @@
 //! Retarget, refine and evaluate: geometry and physics, no learning.
 
 pub mod evaluate;
+pub mod feasibility;
 pub mod holds;
 pub mod refine;
 pub mod retarget;

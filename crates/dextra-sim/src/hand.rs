@@ -10,6 +10,7 @@
 mod compile;
 mod excludes;
 mod extract;
+mod girth;
 mod log;
 mod map;
 mod mirror;
@@ -65,6 +66,9 @@ pub struct Hand {
     pub root_body: String,
     /// Fingertips in the order of `map.fingers`.
     pub tips: Vec<BodyPoint>,
+    /// Thickness of the last body of each finger, metres, in the order of `map.fingers`: the smallest
+    /// side of its bounding box; zero where it has nothing that collides.
+    pub finger_thickness: Vec<f64>,
     /// Mass of all bodies, kilograms. The built-in Shadow has a light stub for its forearm.
     pub mass: f64,
     /// Body pairs that overlap in the neutral pose and so must not collide, beyond those that
@@ -289,6 +293,7 @@ fn build(
     })?;
     let actuators = extract::actuators(&model, &tree, file)?;
     let (map, tips) = raw.resolve(&model, &tree)?;
+    let finger_thickness = girth::fingers(&model, &tree, &map);
     let excludes = excludes::overlapping(&mut spec, &tree, &neutral(&tree, &coordinates), file)?;
     Ok(Hand {
         map,
@@ -298,6 +303,7 @@ fn build(
         coordinates,
         actuators,
         tips,
+        finger_thickness,
         mass: model.totalmass(),
         excludes,
         notices,

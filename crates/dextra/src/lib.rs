@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod doctor;
 pub mod error;
+pub mod feasibility;
 pub mod film;
 mod journal;
 mod outputs;
@@ -16,6 +17,7 @@ pub mod transfer;
 pub use dextra_core::{Demonstration, Side};
 pub use dextra_data::{ClipOptions, QuatOrder, Unit, UpAxis};
 pub use error::Error;
+pub use feasibility::{FeasibilityReport, FeasibilityRequest, feasibility};
 pub use progress::{Reporter, Silent};
 pub use report::{Protocols, Report, Status};
 pub use request::TransferRequest;

@@ -1,5 +1,6 @@
 //! What a transfer achieved: the fields of `--json`, one report per clip and hand.
 
+use dextra_motion::feasibility::Assessment;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The verdict of the accepting replay, which always runs at true physics.
@@ -203,6 +204,9 @@ pub struct Details {
     pub inputs_sha256: Vec<(String, String)>,
     /// What was inferred, contradictory or done on the user's behalf.
     pub notes: Vec<String>,
+    /// What was found before the search, with the frames of the recorded clip.
+    #[serde(default)]
+    pub feasibility: Option<Assessment>,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::pictures;
 use crate::progress::Reporter;
 use crate::report::{Details, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
-use crate::{demo, outputs};
+use crate::{demo, feasibility, outputs};
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::retime;
@@ -66,6 +66,9 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let objects = objects(&demo)?;
     reporter.stage("retarget", None);
     let models = hands.iter().map(solver_hand).collect::<Result<Vec<_>, _>>()?;
+    let surfaces: Vec<_> = objects.iter().map(|object| &object.surface).collect();
+    let assessed = feasibility::of_loaded(&recorded, &surfaces, &hands, &models)?;
+    notes.extend(feasibility::notes(&assessed));
     let motion = retargeted(&demo, &objects, &models)?;
     let out = &request.out;
     outputs::clear(out)?;
@@ -120,7 +123,10 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     for note in &notes {
         reporter.note(note);
     }
-    let report = report(request, &refined, &demo, judged, time_scale, notes, &clock);
+    let mut report = report(request, &refined, &demo, judged, time_scale, notes, &clock);
+    if let Some(details) = &mut report.details {
+        details.feasibility = Some(assessed);
+    }
     let json = serde_json::to_vec_pretty(&report).map_err(Error::stage("report"))?;
     let path = out.join("report.json");
     dextra_data::atomic::write_file(&path, &json).map_err(Error::stage("report"))?;
@@ -137,7 +143,7 @@ fn writable(dir: &Path) -> Result<(), Error> {
 
 /// One robot hand per demonstrated hand. Built-in hands come in the side that the demonstration
 /// shows; for a hand from a file of the other side the whole demonstration is mirrored.
-fn hands(
+pub(crate) fn hands(
     request: &TransferRequest,
     mut demo: Demonstration,
     notes: &mut Vec<String>,
@@ -200,7 +206,7 @@ fn skin(keypoint: usize) -> f64 {
     if keypoint == 0 { 0.0 } else { 0.009 }
 }
 
-fn solver_hand(hand: &Hand) -> Result<RetargetHand, Error> {
+pub(crate) fn solver_hand(hand: &Hand) -> Result<RetargetHand, Error> {
     RetargetHand::new(hand.tree.clone(), hand.map.clone(), skin).map_err(Error::stage("retarget"))
 }
 
@@ -433,6 +439,7 @@ fn report(
             licence: demo.provenance.licence.clone(),
             inputs_sha256: demo.provenance.inputs_sha256.clone(),
             notes,
+            feasibility: None,
         }),
     }
 }

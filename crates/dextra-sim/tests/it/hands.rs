@@ -239,6 +239,23 @@ fn tree_agrees_with_mujoco_at_random_angles() {
 }
 
 #[test]
+fn fingertips_are_as_thick_as_their_geoms() {
+    // Diameters of the last link's capsule or, for boxes, the thinner side, from assets/hands.
+    let shadow = builtin("shadow", Side::Right);
+    assert_eq!(shadow.finger_thickness.len(), shadow.map.fingers.len());
+    for (finger, thickness) in shadow.map.fingers.iter().zip(&shadow.finger_thickness) {
+        let expected = if finger.name == "thumb" { 0.018 } else { 0.015 };
+        assert!((thickness - expected).abs() < 1e-9, "{}: {thickness}", finger.name);
+    }
+    for name in BUILTIN {
+        let (right, left) = (builtin(name, Side::Right), builtin(name, Side::Left));
+        for (a, b) in right.finger_thickness.iter().zip(&left.finger_thickness) {
+            assert!((a - b).abs() < 1e-9 && (0.01..0.035).contains(a), "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
 fn left_hand_mirrors_right() {
     let mut random = Lcg(2);
     for name in BUILTIN {
