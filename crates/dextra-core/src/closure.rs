@@ -105,8 +105,8 @@ pub fn epsilon(contacts: &[Contact], body: &Body) -> f64 {
 
 /// The least, over 76 fixed directions, of how far the grasp wrench space reaches along each: `min_u
 /// max_w u.w`, with round cones. The directions are those of the axes of force and torque and of the
-/// corners of their cube. Never below [`epsilon`], and negative only without force closure; -1 for no
-/// contacts. A contact more never lowers it.
+/// corners of their cube. Not below [`epsilon`] where there is force closure, and negative only where there
+/// is none; -1 for no contacts. A contact more never lowers it.
 pub fn margin(contacts: &[Contact], body: &Body) -> f64 {
     const NOTHING: f64 = -1.0;
     let reach = |force: Vector3<f64>, torque: Vector3<f64>| {

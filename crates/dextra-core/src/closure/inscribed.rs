@@ -8,6 +8,7 @@
 
 use super::Wrench;
 use std::array::from_fn;
+use std::collections::BinaryHeap;
 
 /// Points are moved by up to this much, so that no seven of them are in one plane. The shifts depend
 /// on the position in the list alone.
@@ -16,14 +17,45 @@ const JOGGLE: f64 = 1e-7;
 const FLAT: f64 = 1e-6;
 /// Points less far beyond a facet are on it.
 const ON_FACET: f64 = 1e-11;
+/// Mixtures of planes that are shorter have lost their direction.
+const MIXED: f64 = 1e-10;
 
+#[derive(Clone)]
 struct Facet {
     /// Sorted indices of points.
     corners: [u16; 6],
+    /// Facets across the ridges that leave out each corner.
+    neighbors: [u32; 6],
     /// Outward, of unit length.
     normal: Wrench,
     /// Distance of the origin from its plane; negative when the origin is beyond it.
     offset: f64,
+    /// Whether a point beyond it has replaced it.
+    gone: bool,
+}
+
+impl Facet {
+    fn height(&self, point: &Wrench) -> f64 {
+        self.normal.dot(point) - self.offset
+    }
+}
+
+/// Facets by their distance from the origin, the nearest on top.
+#[derive(PartialEq)]
+struct Near(f64, u32);
+
+impl Eq for Near {}
+
+impl Ord for Near {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.total_cmp(&self.0).then(other.1.cmp(&self.1))
+    }
+}
+
+impl PartialOrd for Near {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// The radius, or 0 when the origin is not inside or the hull is flat.
@@ -35,43 +67,120 @@ pub fn radius(points: &[Wrench]) -> f64 {
     let Some(simplex) = widest_simplex(points) else { return 0.0 };
     let points: Vec<Wrench> =
         points.iter().enumerate().map(|(index, point)| point + shift(index)).collect();
-    let inside = simplex.iter().map(|&i| points[usize::from(i)]).sum::<Wrench>() / 7.0;
     let mut used = vec![false; points.len()];
     simplex.iter().for_each(|&i| used[usize::from(i)] = true);
-    let mut facets: Vec<Facet> = (0..7)
-        .map(|left_out| from_fn(|at| simplex[at + usize::from(at >= left_out)]))
-        .map(|corners| facet(&points, corners, &inside))
-        .collect();
-    let mut ridges: Vec<u64> = Vec::new();
-    while let Some(nearest) = facets.iter().min_by(|a, b| a.offset.total_cmp(&b.offset)) {
-        let beyond = |point: &Wrench| nearest.normal.dot(point);
+    let mut polytope = Polytope::simplex(&points, &simplex);
+    while let Some(nearest) = polytope.nearest() {
+        // Planes are made from their neighbours'; this one is measured.
+        let exact = facet(&points, polytope.facets[nearest].corners, &polytope.inside);
         let farthest = (0..points.len())
-            .max_by(|&a, &b| beyond(&points[a]).total_cmp(&beyond(&points[b])))
+            .max_by(|&a, &b| exact.height(&points[a]).total_cmp(&exact.height(&points[b])))
             .unwrap_or_default();
-        let height = beyond(&points[farthest]);
-        if height <= FLAT {
+        let beyond = exact.height(&points[farthest]);
+        if beyond + exact.offset <= FLAT {
             return 0.0;
         }
-        if height - nearest.offset <= ON_FACET || used[farthest] {
-            return if nearest.offset > FLAT { nearest.offset } else { 0.0 };
+        if beyond <= ON_FACET || used[farthest] {
+            return if exact.offset > FLAT { exact.offset } else { 0.0 };
         }
         used[farthest] = true;
-        // Everything that the new point sees is replaced by facets from it to the rim.
-        ridges.clear();
-        facets.retain(|facet| {
-            let seen = facet.normal.dot(&points[farthest]) - facet.offset > ON_FACET;
-            if seen {
-                ridges.extend((0..6).map(|left_out| pack(&facet.corners, left_out)));
-            }
-            !seen
-        });
-        ridges.sort_unstable();
-        for run in ridges.chunk_by(|a, b| a == b).filter(|run| run.len() == 1) {
-            let corners = unpack(run[0], farthest as u16);
-            facets.push(facet(&points, corners, &inside));
-        }
+        polytope.grow(&points, nearest, farthest);
     }
     0.0
+}
+
+struct Polytope {
+    facets: Vec<Facet>,
+    heap: BinaryHeap<Near>,
+    inside: Wrench,
+    // Kept between calls of `grow` to save allocations.
+    stack: Vec<usize>,
+    rim: Vec<(usize, usize, usize)>,
+    ridges: Vec<(u64, u32, u32)>,
+}
+
+impl Polytope {
+    fn simplex(points: &[Wrench], simplex: &[u16; 7]) -> Self {
+        let inside = simplex.iter().map(|&i| points[usize::from(i)]).sum::<Wrench>() / 7.0;
+        let facets: Vec<Facet> = (0..7u32)
+            .map(|left_out| {
+                let other = |at: usize| at + usize::from(at >= left_out as usize);
+                let facet = facet(points, from_fn(|at| simplex[other(at)]), &inside);
+                Facet { neighbors: from_fn(|at| other(at) as u32), ..facet }
+            })
+            .collect();
+        let heap = (0..).zip(&facets).map(|(index, facet)| Near(facet.offset, index)).collect();
+        Self { facets, heap, inside, stack: vec![], rim: vec![], ridges: vec![] }
+    }
+
+    /// The facet nearest to the origin.
+    fn nearest(&mut self) -> Option<usize> {
+        while let Some(Near(_, index)) = self.heap.pop() {
+            if !self.facets[index as usize].gone {
+                return Some(index as usize);
+            }
+        }
+        None
+    }
+
+    /// Replaces everything that a point sees, `first` being part of it, by facets from the point to
+    /// the rim.
+    fn grow(&mut self, points: &[Wrench], first: usize, apex: usize) {
+        let point = &points[apex];
+        self.rim.clear();
+        self.facets[first].gone = true;
+        self.stack.push(first);
+        while let Some(seen) = self.stack.pop() {
+            for slot in 0..6 {
+                let neighbor = self.facets[seen].neighbors[slot] as usize;
+                if self.facets[neighbor].gone {
+                    continue;
+                }
+                if self.facets[neighbor].height(point) > ON_FACET {
+                    self.facets[neighbor].gone = true;
+                    self.stack.push(neighbor);
+                } else {
+                    self.rim.push((seen, slot, neighbor));
+                }
+            }
+        }
+        self.ridges.clear();
+        for &(seen, slot, hidden) in &self.rim {
+            let new = self.facets.len() as u32;
+            let [from, to] = [&self.facets[seen], &self.facets[hidden]];
+            let mut corners = from.corners;
+            corners[slot] = apex as u16;
+            corners.sort_unstable();
+            // Both planes hold the ridge, and so does every mixture of them; one holds the point too.
+            let (above, below) = (from.height(point), -to.height(point));
+            let mixed = to.normal * above + from.normal * below;
+            let mut facet = match mixed.try_normalize(MIXED) {
+                Some(normal) => {
+                    let offset = normal.dot(point);
+                    Facet { corners, neighbors: [0; 6], normal, offset, gone: false }
+                }
+                None => facet(points, corners, &self.inside),
+            };
+            for (at, &corner) in corners.iter().enumerate() {
+                if usize::from(corner) == apex {
+                    facet.neighbors[at] = hidden as u32;
+                } else {
+                    self.ridges.push((pack(&corners, at), new, at as u32));
+                }
+            }
+            let back = self.facets[hidden].neighbors.iter().position(|&n| n as usize == seen);
+            self.facets[hidden].neighbors[back.unwrap_or_default()] = new;
+            self.heap.push(Near(facet.offset, new));
+            self.facets.push(facet);
+        }
+        // Every ridge at the point belongs to two of the new facets.
+        self.ridges.sort_unstable();
+        for pair in self.ridges.chunks_exact(2) {
+            let [(_, a, slot_a), (_, b, slot_b)] = [pair[0], pair[1]];
+            self.facets[a as usize].neighbors[slot_a as usize] = b;
+            self.facets[b as usize].neighbors[slot_b as usize] = a;
+        }
+    }
 }
 
 /// Seven points that span as much as a greedy choice finds; sorted. `None` when all are in a plane.
@@ -123,20 +232,11 @@ fn facet(points: &[Wrench], corners: [u16; 6], inside: &Wrench) -> Facet {
         }
     }
     let normal = normal.try_normalize(0.0).unwrap_or_default();
-    Facet { corners, normal, offset: normal.dot(&origin) }
+    let offset = normal.dot(&origin);
+    Facet { corners, neighbors: [0; 6], normal, offset, gone: false }
 }
 
 /// The five corners of a ridge in one number.
 fn pack(corners: &[u16; 6], left_out: usize) -> u64 {
     (0..6).filter(|&at| at != left_out).fold(0, |key, at| key << 12 | u64::from(corners[at]))
-}
-
-/// The facet of a ridge and a point more.
-fn unpack(ridge: u64, point: u16) -> [u16; 6] {
-    let mut corners = [point; 6];
-    for (at, corner) in corners[..5].iter_mut().enumerate() {
-        *corner = (ridge >> (12 * at) & 0xfff) as u16;
-    }
-    corners.sort_unstable();
-    corners
 }
