@@ -15,13 +15,15 @@ use dextra_core::rollout::{Limits, PUSH, Reference, Rollout, StepContacts};
 use dextra_core::{Side, pose};
 use dextra_motion::refine::Refined;
 use dextra_sim::render::RgbImage;
-use panel::{FAINT_RGB, INK_RGB, NAME, NUMBER, Panel, Series, TITLE_PX, TimeAxis, planned_patch};
+use panel::{
+    FAINT_RGB, INK_RGB, NAME, NUMBER, Panel, Series, TITLE_PX, TimeAxis, mark_line, planned_patch,
+};
 use std::path::Path;
 
 /// Width of the picture, pixels.
 pub const WIDTH_PX: u32 = 1200;
 /// Height of the picture, pixels, whatever is in it.
-pub const HEIGHT_PX: u32 = 1148;
+pub const HEIGHT_PX: u32 = 1140;
 /// Left and right edge of the frames, and right edge of the legends, pixels.
 const COLUMNS_PX: (f32, f32, f32) = (62.0, 960.0, 1186.0);
 /// Top of the first panel's title, pixels.
@@ -31,7 +33,7 @@ const PANEL_PX: (f32, f32) = (106.0, 13.0);
 
 /// Steps from one force closure to the next, at least, and most of them per object: a score may take
 /// milliseconds.
-const CLOSURE: (usize, usize) = (5, 120);
+const CLOSURE: (usize, usize) = (5, 200);
 
 /// What is plotted.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +129,8 @@ fn header(canvas: &mut Canvas, plot: &Plot<'_>, time: &TimeAxis) {
         let wanted = if before { x - width - 5.0 } else { x + 5.0 };
         let start = wanted.clamp(left, (legend_right - width).max(left)).max(taken);
         canvas.text(&written, start, HEADER_PX - 14.0, Align::Left, EVENT);
+        let at = x.round() + 0.5;
+        canvas.lines(&[(at, HEADER_PX - 24.0), (at, HEADER_PX - 4.0)], mark_line(), None);
         taken = start + width + 12.0;
     }
 }

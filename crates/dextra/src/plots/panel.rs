@@ -14,8 +14,8 @@ const COLOURS: [[u8; 3]; 7] = [
     [60, 60, 60],
 ];
 const FRAME_RGB: [u8; 3] = [150, 154, 160];
-const GRID_RGB: [u8; 3] = [228, 230, 233];
-const PLANNED_RGB: [u8; 3] = [241, 242, 245];
+const GRID_RGB: [u8; 3] = [222, 224, 228];
+const PLANNED_RGB: [u8; 3] = [231, 234, 240];
 const MARK_RGB: [u8; 3] = [70, 74, 80];
 const LIMIT_RGB: [u8; 3] = [120, 30, 40];
 pub const INK_RGB: [u8; 3] = [32, 36, 42];
@@ -221,7 +221,8 @@ fn limit_line() -> Line {
     Line { rgb: LIMIT_RGB, width: 1.4, dashed: true }
 }
 
-fn mark_line() -> Line {
+/// The line of an event.
+pub fn mark_line() -> Line {
     Line { rgb: MARK_RGB, width: 1.4, dashed: false }
 }
 
