@@ -16,7 +16,8 @@ use dextra_core::{Side, pose};
 use dextra_motion::refine::Refined;
 use dextra_sim::render::RgbImage;
 use panel::{
-    FAINT_RGB, INK_RGB, NAME, NUMBER, Panel, Series, TITLE_PX, TimeAxis, mark_line, planned_patch,
+    FAINT_RGB, INK_RGB, NAME, NUMBER, Panel, Series, TITLE_PX, TimeAxis, largest, mark_line,
+    planned_patch,
 };
 use std::path::Path;
 
@@ -112,7 +113,7 @@ fn header(canvas: &mut Canvas, plot: &Plot<'_>, time: &TimeAxis) {
     let mut models: Vec<&str> = plot.rollout.hands.iter().map(|h| h.hand.as_str()).collect();
     models.dedup();
     let title = format!("{objects}, held by {}", names(models));
-    canvas.text(&HEADLINE.fit(&title, right - left), left, 24.0, Align::Left, HEADLINE);
+    canvas.text(&HEADLINE.fit(&title, right - left - 60.0), left, 24.0, Align::Left, HEADLINE);
     let shading = "planned, not shown by a human";
     let x = legend_right - NAME.width(shading);
     canvas.text(shading, x, 24.0, Align::Left, NAME);
@@ -120,18 +121,25 @@ fn header(canvas: &mut Canvas, plot: &Plot<'_>, time: &TimeAxis) {
     planned_patch(canvas, patch);
     // The lift is named to the left of its line and the put-down to the right, where there is room.
     let mut taken = f32::NEG_INFINITY;
+    let mut named: Vec<(f32, f32)> = Vec::new();
     let events = [(plot.events.0, "lift", true), (plot.events.1, "put-down", false)];
+    let seconds = |step: usize| step as f64 * plot.rollout.dt;
     for (step, name, before) in events {
         let Some(step) = step else { continue };
-        let seconds = step as f64 * plot.rollout.dt;
-        let written = format!("{name} {seconds:.2} s");
-        let (width, x) = (EVENT.width(&written), time.x(seconds));
-        let wanted = if before { x - width - 5.0 } else { x + 5.0 };
-        let start = wanted.clamp(left, (legend_right - width).max(left)).max(taken);
+        let written = format!("{name} {:.2} s", seconds(step));
+        let (width, x) = (EVENT.width(&written), time.x(seconds(step)));
+        let wanted = if before && x - width - 5.0 >= left { x - width - 5.0 } else { x + 5.0 };
+        let start = wanted.min(legend_right - width).max(taken);
         canvas.text(&written, start, HEADER_PX - 14.0, Align::Left, EVENT);
-        let at = x.round() + 0.5;
-        canvas.lines(&[(at, HEADER_PX - 24.0), (at, HEADER_PX - 4.0)], mark_line(), None);
         taken = start + width + 12.0;
+        named.push((start, start + width));
+    }
+    // A line that would run through a name is not continued up to it.
+    for x in events.into_iter().filter_map(|(step, ..)| Some(time.x(seconds(step?)))) {
+        if !named.iter().any(|&(from, to)| (from - 2.0..to + 2.0).contains(&x)) {
+            let at = x.round() + 0.5;
+            canvas.lines(&[(at, HEADER_PX - 24.0), (at, HEADER_PX - 4.0)], mark_line(), None);
+        }
     }
 }
 
@@ -287,10 +295,6 @@ impl Plot<'_> {
         };
         self.hand_names().into_iter().enumerate().map(series).collect()
     }
-}
-
-fn largest(points: &[(f64, f64)]) -> f64 {
-    points.iter().map(|p| p.1).filter(|v| v.is_finite()).fold(0.0, f64::max)
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -108,13 +108,24 @@ pub fn ticks(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
         .collect()
 }
 
+impl Series {
+    /// See [`largest`].
+    fn largest(&self) -> f64 {
+        largest(&self.points)
+    }
+}
+
+/// The largest finite value of a line; 0 when there is none.
+pub fn largest(points: &[(f64, f64)]) -> f64 {
+    points.iter().map(|p| p.1).filter(|v| v.is_finite()).fold(0.0, f64::max)
+}
+
 impl Panel {
     /// The largest value of the axis. Where values are far beyond the limit, the axis ends at a multiple
     /// of it: how far something fell says little, and the limit must stay visible.
     fn top(&self) -> f64 {
         const BEYOND: f64 = 4.0;
-        let values = self.series.iter().flat_map(|s| s.points.iter().map(|p| p.1));
-        let largest = values.filter(|v| v.is_finite()).fold(0.0, f64::max);
+        let largest = self.series.iter().map(Series::largest).fold(0.0, f64::max);
         let shown = match self.limit {
             Some(limit) => largest.clamp(limit, BEYOND * limit),
             None => largest,
@@ -180,18 +191,26 @@ impl Panel {
     }
 
     fn legend(&self, canvas: &mut Canvas, (left, right): (f32, f32), (top, bottom): (f32, f32)) {
-        let mut rows: Vec<(Option<Line>, String, &str)> = Vec::new();
-        for (index, series) in self.series.iter().enumerate() {
-            rows.push((Some(line(index)), series.name.clone(), &series.remark));
+        let room = (((bottom - top) / ROW_PX) as usize).max(2);
+        let room = room - usize::from(self.limit.is_some());
+        let mut shown: Vec<usize> = (0..self.series.len()).collect();
+        if shown.len() > room {
+            // Those with the largest values stand out in the plot and are named.
+            shown.sort_by(|&a, &b| self.series[b].largest().total_cmp(&self.series[a].largest()));
+            shown.truncate(room - 1);
+            shown.sort_unstable();
+        }
+        let hidden = self.series.len() - shown.len();
+        let mut rows: Vec<(Option<Line>, String, &str)> = shown
+            .into_iter()
+            .map(|index| (index, &self.series[index]))
+            .map(|(index, series)| (Some(line(index)), series.name.clone(), &series.remark[..]))
+            .collect();
+        if hidden > 0 {
+            rows.push((None, format!("and {hidden} more"), ""));
         }
         if let Some(limit) = self.limit {
             rows.push((Some(limit_line()), format!("limit {}", short(limit)), ""));
-        }
-        let room = (((bottom - top) / ROW_PX) as usize).max(1);
-        if rows.len() > room {
-            let hidden = rows.len() - room + 1;
-            rows.truncate(room - 1);
-            rows.push((None, format!("and {hidden} more"), ""));
         }
         const SWATCH: f32 = 22.0;
         for (row, (line, name, remark)) in rows.iter().enumerate() {
