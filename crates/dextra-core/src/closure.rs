@@ -107,6 +107,11 @@ pub fn epsilon(contacts: &[Contact], body: &Body) -> f64 {
 /// max_w u.w`, with round cones. The directions are those of the axes of force and torque and of the
 /// corners of their cube. Not below [`epsilon`] where there is force closure, and negative only where there
 /// is none; -1 for no contacts. A contact more never lowers it.
+///
+/// A loose bound. Of random grasps on a sphere that have no force closure, it is negative for 66 of 268
+/// with three contacts, 18 of 119 with four and 4 of 74 with five; where there is closure it is two to
+/// five times [`epsilon`] in the median. It tells better from worse. Whether a grasp closes at all,
+/// [`epsilon`] tells, and whether it holds what it must, [`least_force`].
 pub fn margin(contacts: &[Contact], body: &Body) -> f64 {
     const NOTHING: f64 = -1.0;
     let reach = |force: Vector3<f64>, torque: Vector3<f64>| {
