@@ -8,9 +8,9 @@
 //!   all directions, that 1 N of squeezing cannot resist. Ferrari and Canny, *Planning optimal
 //!   grasps*, ICRA 1992, the quality of the `L1` force set (their equation for the convex hull of the
 //!   union of the cones). Exact for cones of [`EDGES`] edges, and slow.
-//! - [`margin`] looks along fixed directions only, with round cones: an upper bound of the former that
-//!   costs a microsecond or two, is negative where contacts miss closure, and bends smoothly as
-//!   contacts move.
+//! - [`margin`] looks along fixed directions only, with round cones: a loose upper bound of the former
+//!   that costs a few microseconds, is negative only where contacts miss closure, and bends smoothly as
+//!   contacts move while one contact and direction decide.
 //! - [`least_force`] asks for one wrench, such as the weight or what a motion needs: the idea of
 //!   rewarding contacts for the wrench that the object's motion demands of them, as CHORD does.
 //!
