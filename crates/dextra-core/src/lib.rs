@@ -7,6 +7,7 @@
 //! wherever they leave the process.
 
 pub mod cause;
+pub mod closure;
 pub mod demonstration;
 pub mod hand;
 pub mod human;

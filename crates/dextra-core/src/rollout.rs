@@ -1,5 +1,6 @@
 //! What the simulator measured when actions were played, and the only door to [`Accepted`].
 
+use crate::closure;
 use crate::demonstration::Keypoints;
 use crate::metrics::{self, Metrics, Mismatch, Protocol};
 use crate::{Pose, Side};
@@ -48,6 +49,19 @@ pub struct StepContacts {
     pub object_table: bool,
 }
 
+/// A contact of a hand with an object during one physics step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Touch {
+    /// Hand, in the order of [`Rollout::hands`].
+    pub hand: usize,
+    /// Object, in the order of [`Rollout::objects`].
+    pub object: usize,
+    /// Where, and what friction allows there; the normal points into the object. In the world frame.
+    pub contact: closure::Contact,
+    /// Normal force, newtons.
+    pub force: f64,
+}
+
 /// A played-out control sequence: `N` physics steps and `N + 1` states, state 0 being the start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
@@ -69,6 +83,9 @@ pub struct Rollout {
     pub hands: Vec<HandRollout>,
     /// Contacts of every step, `[N]`.
     pub contacts: Vec<StepContacts>,
+    /// Every contact between a hand and an object in every step, `[N]`. The engine finds the contacts of
+    /// step `i` at state `i`, before it moves on.
+    pub touches: Vec<Vec<Touch>>,
     /// Fraction of the actuators at their force limit in every step, `[N]`, in `[0, 1]`.
     pub saturated: Vec<f64>,
     /// False when the simulator met a non-finite or exploding state; the series then end there.
@@ -78,6 +95,9 @@ pub struct Rollout {
     /// Engine and version, such as `"mujoco 3.17.0"`.
     pub engine: String,
 }
+
+/// Normal force above which a contact pushes rather than grazes, newtons.
+pub const PUSH: f64 = 0.05;
 
 /// What a rollout is judged against.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -210,6 +230,22 @@ pub enum Reason {
 }
 
 impl Rollout {
+    /// What pushes on object `object` in step `step`, in the object's frame: the contacts that carry
+    /// more than [`PUSH`]. Empty where the rollout has no such step.
+    pub fn pushes(&self, object: usize, step: usize) -> Vec<closure::Contact> {
+        let pose = self.objects.get(object).and_then(|o| o.world_from_object.get(step));
+        let (Some(pose), Some(touches)) = (pose, self.touches.get(step)) else { return Vec::new() };
+        touches
+            .iter()
+            .filter(|touch| touch.object == object && touch.force > PUSH)
+            .map(|touch| closure::Contact {
+                point: pose.inverse_transform_point(&touch.contact.point),
+                normal: pose.inverse_transform_vector(&touch.contact.normal),
+                ..touch.contact
+            })
+            .collect()
+    }
+
     /// Number of physics steps `N`.
     pub fn steps(&self) -> usize {
         self.contacts.len()
@@ -232,12 +268,18 @@ impl Rollout {
                 c.hand_table_penetration,
             ])
         };
+        let good_touch = |t: &Touch| {
+            finite(t.contact.point.coords.as_slice())
+                && finite(t.contact.normal.as_slice())
+                && finite(&[t.contact.friction, t.contact.torsion, t.force])
+        };
         let good_start = finite(&self.qpos0) && finite(&self.qvel0) && self.dt.is_finite();
         let bad = [
             (!good_start).then_some(0),
             self.ctrl.iter().position(|x| !x.is_finite()).map(|i| i / self.nu.max(1)),
             self.qpos.iter().position(|q| !finite(q)),
             self.contacts.iter().position(|c| !good_contact(c)),
+            self.touches.iter().position(|touches| !touches.iter().all(good_touch)),
             self.saturated.iter().position(|x| !x.is_finite()),
             (!self.finite).then_some(self.qpos.len()),
         ];

@@ -11,6 +11,7 @@ mod wrist;
 use crate::hand::Hand;
 use crate::object::ObjectModel;
 use dextra_core::Pose;
+use dextra_core::closure::Body;
 use mujoco_rs::prelude::*;
 use nalgebra::{Point3, UnitQuaternion, Vector3};
 use names::{object_body, prefixes, wrist_body, wrist_names};
@@ -361,6 +362,15 @@ impl Scene {
             [qpos[at], qpos[at + 1], qpos[at + 2]],
             [qpos[at + 3], qpos[at + 4], qpos[at + 5], qpos[at + 6]],
         )
+    }
+
+    /// Object `index` as contacts act on it: its centre of mass, and its radius of gyration as the length
+    /// that torques are divided by.
+    pub fn body(&self, index: usize) -> Body {
+        let id = self.model.name_to_id(MjtObjBase::mjOBJ_BODY, &self.objects[index].body);
+        let id = id.expect("a scene's objects are bodies of its model");
+        let center = Point3::from(self.model.body_ipos()[id]);
+        Body::gyration(center, self.model.body_mass()[id], self.model.body_inertia()[id])
     }
 
     /// Writes object `index`'s pose into joint positions.

@@ -2,7 +2,8 @@
 
 use crate::hand::Hand;
 use crate::scene::{Owner, Scene};
-use dextra_core::rollout::{HandRollout, ObjectRollout, Rollout, StepContacts};
+use dextra_core::closure::Contact;
+use dextra_core::rollout::{HandRollout, ObjectRollout, PUSH, Rollout, StepContacts, Touch};
 use mujoco_rs::prelude::*;
 use nalgebra::{Point3, Vector3};
 use std::sync::Arc;
@@ -35,6 +36,24 @@ pub struct HandContact {
     pub depth: f64,
     /// Normal force, newtons.
     pub force: f64,
+    /// Sliding friction coefficient.
+    pub friction: f64,
+    /// Torsional friction about the normal, metres; 0 where the contact has none.
+    pub torsion: f64,
+}
+
+impl HandContact {
+    /// The contact as it is kept in a rollout, when it is with an object.
+    pub fn touch(&self) -> Option<Touch> {
+        let Owner::Object(object) = self.other else { return None };
+        let contact = Contact {
+            point: self.point,
+            normal: self.normal,
+            friction: self.friction,
+            torsion: self.torsion,
+        };
+        Some(Touch { hand: self.hand, object, contact, force: self.force })
+    }
 }
 
 impl<'a> World<'a> {
@@ -125,6 +144,8 @@ impl<'a> World<'a> {
                 normal,
                 depth: -contact.dist,
                 force: self.data.contact_force(index)[0],
+                friction: contact.friction[0],
+                torsion: if contact.dim > 3 { contact.friction[2] } else { 0.0 },
             });
         }
         found
@@ -151,16 +172,20 @@ impl<'a> World<'a> {
 
     /// Everything a rollout keeps about the contacts of one step.
     pub fn step_contacts(&self) -> StepContacts {
+        self.summary(&self.hand_contacts())
+    }
+
+    fn summary(&self, contacts: &[HandContact]) -> StepContacts {
         let mut summary = StepContacts::default();
         let mut normals: Vec<Vector3<f64>> = Vec::new();
-        for contact in self.hand_contacts() {
+        for contact in contacts {
             match contact.other {
                 Owner::Object(_) => {
                     summary.hand_object_count += 1;
                     summary.hand_object_force += contact.force;
                     summary.hand_object_penetration =
                         summary.hand_object_penetration.max(contact.depth);
-                    if contact.force > 0.05 {
+                    if contact.force > PUSH {
                         normals.push(contact.normal);
                     }
                 }
@@ -243,6 +268,7 @@ pub fn replay(
             })
             .collect(),
         contacts: Vec::new(),
+        touches: Vec::new(),
         saturated: Vec::new(),
         finite: true,
         seed,
@@ -250,7 +276,9 @@ pub fn replay(
     };
     for row in ctrl.chunks_exact(nu.max(1)) {
         world.step(row);
-        rollout.contacts.push(world.step_contacts());
+        let contacts = world.hand_contacts();
+        rollout.contacts.push(world.summary(&contacts));
+        rollout.touches.push(contacts.iter().filter_map(HandContact::touch).collect());
         rollout.saturated.push(world.saturation());
         rollout.qpos.push(world.qpos().to_vec());
         if !world.is_finite() {

@@ -9,6 +9,7 @@ pub mod film;
 mod journal;
 mod outputs;
 mod pictures;
+pub mod plots;
 pub mod progress;
 pub mod report;
 pub mod request;

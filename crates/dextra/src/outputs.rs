@@ -3,7 +3,7 @@
 //! See `docs/formats.md` for every key.
 
 use crate::error::Error;
-use dextra_core::rollout::{Reference, Rollout};
+use dextra_core::rollout::{Reference, Rollout, Touch};
 use dextra_core::{Demonstration, Motion, Pose, pose};
 use dextra_data::NpzWriter;
 use dextra_motion::refine::trials::Quarantined;
@@ -49,7 +49,7 @@ fn provenance(writer: &mut NpzWriter, demo: &Demonstration, seed: u64) -> Result
 /// # Errors
 /// [`Error::Io`] with the file that could not be removed or the folder that could not be listed.
 pub fn clear(dir: &Path) -> Result<(), Error> {
-    for name in ["report.json", "strip.png", "film.gif", "quarantine.npz"] {
+    for name in ["report.json", "strip.png", "contacts.png", "film.gif", "quarantine.npz"] {
         remove(&dir.join(name))?;
     }
     let mjcf = dir.join("mjcf");
@@ -174,6 +174,7 @@ pub fn write_rollout(
     column("self_penetration_m", &|i| contact[i].self_penetration)?;
     column("hand_table_penetration_m", &|i| contact[i].hand_table_penetration)?;
     column("saturated_fraction", &|i| rollout.saturated[i])?;
+    touch_arrays(&mut writer, rollout)?;
     let judged = &reference.frames;
     let frames = judged.len();
     let step: Vec<i64> = judged.iter().map(|f| f.step as i64).collect();
@@ -187,6 +188,38 @@ pub fn write_rollout(
     writer.string("engine", &rollout.engine).map_err(stage())?;
     provenance(&mut writer, demo, rollout.seed)?;
     writer.finish().map_err(stage())
+}
+
+/// The list of contacts between hands and objects, in the order of steps: `touch_* [C]`.
+fn touch_arrays(writer: &mut NpzWriter, rollout: &Rollout) -> Result<(), Error> {
+    let stage = || Error::stage(STAGE);
+    let all: Vec<(usize, &Touch)> = rollout
+        .touches
+        .iter()
+        .enumerate()
+        .flat_map(|(step, touches)| touches.iter().map(move |touch| (step, touch)))
+        .collect();
+    let count = all.len();
+    let mut index = |key: &str, value: &dyn Fn(usize, &Touch) -> usize| {
+        let values: Vec<i64> = all.iter().map(|(step, touch)| value(*step, touch) as i64).collect();
+        writer.array_i64(key, &[count], &values).map_err(stage())
+    };
+    index("touch_step", &|step, _| step)?;
+    index("touch_hand", &|_, touch| touch.hand)?;
+    index("touch_object", &|_, touch| touch.object)?;
+    let mut vector = |key: &str, value: &dyn Fn(&Touch) -> [f64; 3]| {
+        let values: Vec<f64> = all.iter().flat_map(|(_, touch)| value(touch)).collect();
+        writer.array_f64(key, &[count, 3], &values).map_err(stage())
+    };
+    vector("touch_pos_m", &|touch| touch.contact.point.coords.into())?;
+    vector("touch_normal", &|touch| touch.contact.normal.into())?;
+    let mut scalar = |key: &str, value: &dyn Fn(&Touch) -> f64| {
+        let values: Vec<f64> = all.iter().map(|(_, touch)| value(touch)).collect();
+        writer.array_f64(key, &[count], &values).map_err(stage())
+    };
+    scalar("touch_force_n", &|touch| touch.force)?;
+    scalar("touch_friction", &|touch| touch.contact.friction)?;
+    scalar("touch_torsion_m", &|touch| touch.contact.torsion)
 }
 
 /// `object_pos [N+1, O, 3]` and `object_quat_wxyz [N+1, O, 4]`.
@@ -282,6 +315,7 @@ mod tests {
             objects: vec![],
             hands: vec![],
             contacts: vec![],
+            touches: vec![],
             saturated: vec![],
             finite: true,
             seed,
@@ -325,6 +359,7 @@ mod tests {
         for name in [
             "report.json",
             "strip.png",
+            "contacts.png",
             "film.gif",
             "quarantine.npz",
             "mjcf/scene.xml",

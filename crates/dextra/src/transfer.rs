@@ -3,11 +3,10 @@
 
 use crate::error::Error;
 use crate::journal::JournalFile;
-use crate::pictures;
 use crate::progress::Reporter;
 use crate::report::{Details, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
-use crate::{demo, feasibility, outputs};
+use crate::{demo, feasibility, outputs, pictures, plots};
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::retime;
@@ -105,6 +104,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let judged = judge(request, &refined, &demo, &models, reporter)?;
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, &demo)?;
     outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo, request.seed)?;
+    plots::write(out, &refined).map_err(Error::stage("plots"))?;
     if let Some(trial) = &refined.quarantined {
         outputs::write_quarantine(
             &out.join("quarantine.npz"),

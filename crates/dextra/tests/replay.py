@@ -3,9 +3,10 @@
     pip install mujoco==3.17.0
     python crates/dextra/tests/replay.py out/cube/mjcf
 
-The folder holds scene.xml and replay.npz; docs/formats.md describes them. Prints the largest
-difference over all steps and objects and exits with status 1 when one is above 1e-6 (metres, or
-components of a quaternion), 2 when the files are not what the formats promise.
+The folder holds scene.xml and replay.npz; docs/formats.md describes them. Where rollout.npz stands
+beside the folder, its contacts between hands and objects are compared as well. Prints the largest
+difference over all steps and exits with status 1 when one is above 1e-6 (metres, newtons, or
+components of a quaternion or of a unit vector), 2 when the files are not what the formats promise.
 """
 
 import sys
@@ -60,19 +61,53 @@ def check_shapes(replay, model):
         check(replay[key].shape == shape, f"{key}: shape {replay[key].shape}, not {shape}")
 
 
-def difference(replay, model):
-    """Largest difference of a coordinate, over every state from the first to the last."""
+def touches(data, model, objects):
+    """Contacts of hands with objects in the last step: object, point, normal into it, force, friction."""
+    table = model.body("table").id
+    rows, force = [], numpy.zeros(6)
+    for index, contact in enumerate(data.contact):
+        if contact.exclude != 0 or contact.geom.min() < 0:
+            continue
+        first, second = model.body_rootid[model.geom_bodyid[contact.geom]]
+        if table in (first, second) or (first in objects) == (second in objects):
+            continue
+        body, sign = (second, 1) if second in objects else (first, -1)
+        mujoco.mj_contactForce(model, data, index, force)
+        friction = [contact.friction[0], contact.friction[2] if contact.dim > 3 else 0.0]
+        row = [objects.index(body), *contact.pos, *(sign * contact.frame[:3]), force[0], *friction]
+        rows.append(row)
+    return numpy.array(rows).reshape(-1, 10)
+
+
+def saved_touches(path):
+    """The same columns from rollout.npz, and the step of each row; None without the file."""
+    if not path.is_file():
+        return None
+    with numpy.load(path, allow_pickle=False) as archive:
+        columns = ["object", "pos_m", "normal", "force_n", "friction", "torsion_m"]
+        rows = numpy.column_stack([archive[f"touch_{name}"] for name in columns])
+        return archive["touch_step"], rows
+
+
+def difference(replay, model, kept):
+    """Largest difference of a coordinate, over every state from the first to the last, and of a number
+    of a contact with what was saved."""
     bodies = [model.body(str(name)).id for name in replay["object_body"]]
     data = mujoco.MjData(model)
     data.qpos[:] = replay["qpos0"]
     data.qvel[:] = replay["qvel0"]
     # Poses are read from a second state, so that nothing but mj_step touches the one that plays.
     shown = mujoco.MjData(model)
-    worst = 0.0
+    worst, touched = 0.0, 0.0
     for state in range(len(replay["ctrl"]) + 1):
         if state > 0:
             data.ctrl[:] = replay["ctrl"][state - 1]
             mujoco.mj_step(model, data)
+            if kept is not None:
+                here, there = touches(data, model, bodies), kept[1][kept[0] == state - 1]
+                counts = f"{len(there)} touches saved, {len(here)} found"
+                check(here.shape == there.shape, f"step {state - 1}: {counts}")
+                touched = max(touched, abs(here - there).max(initial=0.0))
         shown.qpos[:] = data.qpos
         mujoco.mj_kinematics(model, shown)
         quat, saved = shown.xquat[bodies], replay["object_quat_wxyz"][state]
@@ -80,7 +115,7 @@ def difference(replay, model):
         turned = numpy.minimum(abs(quat - saved).max(axis=1), abs(quat + saved).max(axis=1))
         moved = abs(shown.xpos[bodies] - replay["object_pos"][state])
         worst = max(worst, turned.max(), moved.max())
-    return worst
+    return worst, touched
 
 
 def main():
@@ -90,10 +125,13 @@ def main():
     check(version == mujoco.__version__, f"made by MuJoCo {version}, this is {mujoco.__version__}")
     model = mujoco.MjModel.from_xml_path(str(folder / "scene.xml"))
     check_shapes(replay, model)
-    worst = difference(replay, model)
+    saved = saved_touches(folder.parent / "rollout.npz")
+    worst, touched = difference(replay, model, saved)
     lifted = numpy.ptp(replay["object_pos"][:, :, 2], axis=0).max()
-    print(f"steps {len(replay['ctrl'])} difference {worst:.3e} lifted_m {lifted:.3f}")
-    sys.exit(0 if worst <= TOLERANCE else 1)
+    count = 0 if saved is None else len(saved[0])
+    said = f"steps {len(replay['ctrl'])} difference {worst:.3e} lifted_m {lifted:.3f}"
+    print(f"{said} touches {count} touch_difference {touched:.3e}")
+    sys.exit(0 if max(worst, touched) <= TOLERANCE else 1)
 
 
 if __name__ == "__main__":

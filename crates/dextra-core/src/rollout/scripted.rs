@@ -63,6 +63,7 @@ pub fn rollout(poses: &[Pose]) -> Rollout {
             };
             steps
         ],
+        touches: vec![Vec::new(); steps],
         saturated: vec![0.25; steps],
         finite: true,
         seed: 0,

@@ -57,6 +57,12 @@ fn a_box_on_a_sphere_touches_where_and_as_deep_as_it_was_put() {
     near(contact.point.x, -0.02, 1e-4);
     near(contact.point.z, top - 0.0005, 1e-5);
     assert!(contact.force > 0.0);
+    let touch = contact.touch().unwrap();
+    assert_eq!((touch.hand, touch.object, touch.force), (0, 0, contact.force));
+    assert_eq!((touch.contact.friction, touch.contact.torsion), (1.0, 0.01));
+    // Half an edge of 3 cm is the radius of gyration.
+    near(scene.body(0).length, 0.015, 1e-6);
+    near(scene.body(0).center.coords.norm(), 0.0, 1e-6);
     let summary = world.step_contacts();
     assert_eq!(summary.hand_object_count, 1);
     near(summary.hand_object_penetration, 0.001, 1e-6);

@@ -34,7 +34,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn stock_mujoco_replays_the_exported_scene_to_the_same_object_poses() {
+fn stock_mujoco_replays_the_exported_scene_to_the_same_poses_and_contacts() {
     let done = cube_on_allegro();
     let Some(output) = replayed(&done.dir.path().join("mjcf")) else {
         return;
@@ -49,6 +49,7 @@ fn stock_mujoco_replays_the_exported_scene_to_the_same_object_poses() {
     assert!(number("difference") <= 1e-6, "{said}");
     // A replay in which nothing happens would agree as well.
     assert!(number("lifted_m") > 0.08 && number("steps") > 100.0, "{said}");
+    assert!(number("touch_difference") <= 1e-6 && number("touches") > 200.0, "{said}");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_journal_of_another_seed_is_not_believed() {
 #[test]
 fn an_old_verdict_does_not_stand_beside_new_files() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["report.json", "strip.png", "film.gif"] {
+    for name in ["report.json", "contacts.png", "strip.png", "film.gif"] {
         std::fs::write(dir.path().join(name), "of another transfer").unwrap();
     }
     let kept = transfer(
@@ -114,7 +114,7 @@ fn an_old_verdict_does_not_stand_beside_new_files() {
 
     let error = transfer(&request("cube", "allegro", dir.path()), &Impatient::new(1)).unwrap_err();
     assert!(error.is_cancelled());
-    for name in ["report.json", "strip.png", "film.gif"] {
+    for name in ["report.json", "contacts.png", "strip.png", "film.gif"] {
         assert!(!dir.path().join(name).exists(), "{name} is of another transfer");
     }
     assert!(dir.path().join("motion.npz").exists());
