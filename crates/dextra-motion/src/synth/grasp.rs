@@ -19,11 +19,9 @@ pub struct Contact {
     pub opening: Vector3<f64>,
 }
 
-/// What to grasp and roughly how.
+/// Where to grasp an object and roughly how.
 #[derive(Clone, Debug)]
 pub struct GraspTask {
-    /// The object.
-    pub solid: Solid,
     /// One contact per touching finger.
     pub contacts: Vec<Contact>,
     /// First guess of the wrist.
@@ -52,6 +50,8 @@ const ITERATIONS: usize = 120;
 const BARRIER: f64 = 3.0;
 /// Clearance of the open hand, metres.
 const OPEN_CLEARANCE: f64 = 0.004;
+/// Largest turn between two hands that roll an object, radians.
+const ROLL_STEP: f64 = 0.09;
 
 /// Slightly flexed fingers, as in a hand at rest.
 pub fn relaxed_posture(tree: &KinematicTree) -> Vec<f64> {
@@ -67,24 +67,56 @@ pub fn relaxed_posture(tree: &KinematicTree) -> Vec<f64> {
     tree.joints.iter().map(|joint| angle(&joint.name)).collect()
 }
 
-/// Finds the closed and the open hand.
-pub fn find(task: &GraspTask) -> Grasp {
-    let tree = human::skeleton();
+/// Finds the closed and the open hand round `solid`.
+pub fn find(solid: &Solid, task: &GraspTask) -> Grasp {
+    let (tree, capsules) = (human::skeleton(), human::capsules());
     let posture = grasp_posture(&tree);
     let start = State { object_from_wrist: task.object_from_wrist, q: posture.clone() };
-    let capsules = human::capsules();
-    let reaching = Search { task, tree: &tree, capsules, posture, goal: Goal::Touch, barrier: 0.0 };
+    let goal = Goal::Touch { free_wrist: true };
+    let reaching =
+        Search { solid, task, tree: &tree, capsules: &capsules, posture, goal, barrier: 0.0 };
     // Through the object first: a finger that starts on the wrong side would stay there.
     let reached = reaching.solve(start);
     let closing = Search { barrier: BARRIER, ..reaching };
     let closed = closing.solve(reached);
-    let centers = closing.tip_centers(&closed);
-    let goals = (0..human::FINGERS.len())
-        .filter_map(|finger| Some((finger, centers[finger] + opening_of(task, finger)?)))
-        .collect();
-    let opening = Search { posture: closed.q.clone(), goal: Goal::Clear(goals), ..closing };
-    let open = opening.solve(closed.clone());
-    Grasp { object_from_wrist: closed.object_from_wrist, closed: closed.q, open: open.q }
+    closing.with_open_hand(closed)
+}
+
+/// Finds hands whose fingers keep their places on `solid` while it turns by `rotation` (object
+/// frame, radians) about its own origin and the wrist stays. Equal steps; half way, the hand is the
+/// one that [`find`] finds.
+pub fn find_rolling(solid: &Solid, task: &GraspTask, rotation: &Vector3<f64>) -> Vec<Grasp> {
+    let (tree, capsules) = (human::skeleton(), human::capsules());
+    let middle = find(solid, task);
+    let held = Search {
+        solid,
+        task,
+        tree: &tree,
+        capsules: &capsules,
+        posture: middle.closed.clone(),
+        goal: Goal::Touch { free_wrist: false },
+        barrier: BARRIER,
+    };
+    let half = (rotation.norm() / 2.0 / ROLL_STEP).ceil().max(1.0) as usize;
+    // From the middle to each end, every step starts where the last one stopped.
+    let walk = |sign: f64| {
+        let mut q = middle.closed.clone();
+        let step = |step| {
+            let angle = rotation * (-0.5 * sign * step as f64 / half as f64);
+            let turn =
+                Pose::from_parts(Translation3::identity(), UnitQuaternion::from_scaled_axis(angle));
+            let object_from_wrist = turn * middle.object_from_wrist;
+            let closed = held.solve(State { object_from_wrist, q: q.clone() });
+            q.clone_from(&closed.q);
+            held.with_open_hand(closed)
+        };
+        (1..=half).map(step).collect::<Vec<_>>()
+    };
+    let mut grasps = walk(-1.0);
+    grasps.reverse();
+    grasps.push(middle.clone());
+    grasps.extend(walk(1.0));
+    grasps
 }
 
 /// How far `finger` opens: as its contact says, or, when it touches nothing, like the nearest finger
@@ -118,16 +150,20 @@ struct State {
 }
 
 enum Goal {
-    /// Tips on their contacts, wrist free.
-    Touch,
+    /// Tips on their contacts.
+    Touch {
+        /// Whether the wrist may move.
+        free_wrist: bool,
+    },
     /// Tip centres of these fingers at these points (object frame), nothing touching, wrist fixed.
     Clear(Vec<(usize, Point3<f64>)>),
 }
 
 struct Search<'a> {
+    solid: &'a Solid,
     task: &'a GraspTask,
     tree: &'a KinematicTree,
-    capsules: Vec<Capsule>,
+    capsules: &'a [Capsule],
     posture: Vec<f64>,
     goal: Goal,
     /// Weight of penetration into object and table.
@@ -135,9 +171,20 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The grasp that closes to `closed`: opens the hand with the same wrist.
+    fn with_open_hand(&self, closed: State) -> Grasp {
+        let centers = self.tip_centers(&closed);
+        let goals = (0..human::FINGERS.len())
+            .filter_map(|finger| Some((finger, centers[finger] + opening_of(self.task, finger)?)))
+            .collect();
+        let opening = Search { posture: closed.q.clone(), goal: Goal::Clear(goals), ..*self };
+        let open = opening.solve(closed.clone());
+        Grasp { object_from_wrist: closed.object_from_wrist, closed: closed.q, open: open.q }
+    }
+
     /// Levenberg-Marquardt with a forward-difference Jacobian; joint limits by projection.
     fn solve(&self, mut state: State) -> State {
-        let free_wrist = matches!(self.goal, Goal::Touch);
+        let free_wrist = matches!(self.goal, Goal::Touch { free_wrist: true });
         let columns = self.tree.joints.len() + if free_wrist { 6 } else { 0 };
         let mut residual = self.residuals(&state);
         let mut cost = residual.norm_squared();
@@ -238,7 +285,7 @@ impl Search<'_> {
             let center = center_of(contact.finger);
             let radius = human::PHALANX_RADIUS[contact.finger][2];
             out.extend((center - (contact.point + contact.normal * radius)).iter());
-            out.push(4.0 * (self.task.solid.distance(&center) - radius));
+            out.push(4.0 * (self.solid.distance(&center) - radius));
             let tip = &bodies[phalanx_body(contact.finger, 2)];
             let pad = tip.rotation * Vector3::from(PAD_DIRECTION);
             out.extend((pad + contact.normal).iter().map(|v| 0.012 * v));
@@ -255,7 +302,7 @@ impl Search<'_> {
                 out.push(0.006 * (state.q[i] - 0.65 * state.q[i - 1]));
             }
         }
-        if matches!(self.goal, Goal::Touch) {
+        if matches!(self.goal, Goal::Touch { free_wrist: true }) {
             let guess = &self.task.object_from_wrist;
             let moved = state.object_from_wrist.translation.vector - guess.translation.vector;
             out.extend(moved.iter().map(|v| 0.05 * v));
@@ -266,17 +313,17 @@ impl Search<'_> {
     }
 
     fn push_penetration(&self, bodies: &[Pose], out: &mut Vec<f64>) {
-        let table = -self.task.solid.rest_height();
-        for capsule in &self.capsules {
+        let table = -self.solid.rest_height();
+        for capsule in self.capsules {
             let body = &bodies[capsule.body];
             let (start, end) = (body * capsule.start, body * capsule.end);
             let clearance = match self.goal {
-                Goal::Touch => 0.0,
+                Goal::Touch { .. } => 0.0,
                 Goal::Clear(_) => OPEN_CLEARANCE,
             };
             for t in SAMPLES {
                 let p = start + (end - start) * t;
-                let depth = capsule.radius + clearance - self.task.solid.distance(&p);
+                let depth = capsule.radius + clearance - self.solid.distance(&p);
                 out.push(self.barrier * depth.max(0.0));
             }
             // The table's clearance holds for the open hand too: 2 mm are enough to slide over it.
