@@ -1,4 +1,4 @@
-//! Synthetic human demonstrations: five everyday clips made from nothing but code.
+//! Synthetic human demonstrations: everyday clips made from nothing but code.
 //!
 //! A capsule hand of average proportions ([`dextra_core::human`]) grasps an object, carries it along
 //! minimum-jerk paths, puts it down and leaves. The clean clip is the same for every seed; the seed
@@ -42,6 +42,16 @@ pub enum SynthClip {
     Mug,
     /// A carton (30 x 20 x 20 cm, 400 g) between two hands: lift 12 cm, move 10 cm, put down.
     Box,
+    /// A carton (10 x 14 x 8 cm, 200 g) pushed 13 cm away over the table by the fingertips.
+    Push,
+    /// A block (5 x 5 x 12 cm, 150 g) carried by its side, let go, taken again from above and turned.
+    Regrasp,
+    /// A knob (5.3 cm across, 100 g) pinched from above, lifted and turned 30 deg in the fingers.
+    Turn,
+    /// A cube (5.5 cm, 120 g) in the right hand and a can (150 g) in the left, each put further away.
+    Pair,
+    /// A bar (24 cm, 100 g) lifted by the right hand, taken over by the left in the air, put down.
+    Handover,
 }
 
 /// A name that is no synthetic clip.
@@ -54,10 +64,20 @@ pub struct UnknownClip {
 
 impl SynthClip {
     /// All clips.
-    pub const ALL: [SynthClip; 5] =
-        [SynthClip::Bottle, SynthClip::Cube, SynthClip::Stick, SynthClip::Mug, SynthClip::Box];
+    pub const ALL: [SynthClip; 10] = [
+        SynthClip::Bottle,
+        SynthClip::Cube,
+        SynthClip::Stick,
+        SynthClip::Mug,
+        SynthClip::Box,
+        SynthClip::Push,
+        SynthClip::Regrasp,
+        SynthClip::Turn,
+        SynthClip::Pair,
+        SynthClip::Handover,
+    ];
 
-    /// `"bottle"`, `"cube"`, `"stick"`, `"mug"` or `"box"`.
+    /// The name it is asked for by: its own in lower case.
     pub fn name(self) -> &'static str {
         match self {
             SynthClip::Bottle => "bottle",
@@ -65,6 +85,11 @@ impl SynthClip {
             SynthClip::Stick => "stick",
             SynthClip::Mug => "mug",
             SynthClip::Box => "box",
+            SynthClip::Push => "push",
+            SynthClip::Regrasp => "regrasp",
+            SynthClip::Turn => "turn",
+            SynthClip::Pair => "pair",
+            SynthClip::Handover => "handover",
         }
     }
 

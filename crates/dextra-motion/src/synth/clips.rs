@@ -3,6 +3,7 @@
 //! The person sits at the table's -y side and looks towards +y; a single object starts at the origin.
 
 mod carry;
+mod manipulate;
 mod two_hands;
 
 use super::SynthClip;
@@ -31,6 +32,11 @@ pub fn script(clip: SynthClip) -> Script {
         SynthClip::Stick => carry::stick(),
         SynthClip::Mug => carry::mug(),
         SynthClip::Box => two_hands::carton(),
+        SynthClip::Push => manipulate::push(),
+        SynthClip::Regrasp => manipulate::regrasp(),
+        SynthClip::Turn => manipulate::turn_in_fingers(),
+        SynthClip::Pair => two_hands::pair(),
+        SynthClip::Handover => two_hands::handover(),
     }
 }
 
@@ -45,10 +51,11 @@ fn contact(finger: usize, point: Point3<f64>, normal: Vector3<f64>) -> Contact {
     Contact { finger, point, normal, opening: normal * OPENING }
 }
 
-/// Unit vector in the table plane, `degrees` from +x towards +y.
-fn direction(degrees: f64) -> Vector3<f64> {
+/// A contact with an upright cylinder, `degrees` from +x towards +y.
+fn on_cylinder(radius: f64, finger: usize, degrees: f64, z: f64) -> Contact {
     let (sin, cos) = degrees.to_radians().sin_cos();
-    Vector3::new(cos, sin, 0.0)
+    let normal = Vector3::new(cos, sin, 0.0);
+    contact(finger, Point3::from(normal * radius + Vector3::new(0.0, 0.0, z)), normal)
 }
 
 fn turn(start: f64, end: f64, axis: Vector3<f64>, degrees: f64) -> Turn {

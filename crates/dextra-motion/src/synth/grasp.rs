@@ -26,6 +26,8 @@ pub struct GraspTask {
     pub contacts: Vec<Contact>,
     /// First guess of the wrist.
     pub object_from_wrist: Pose,
+    /// How bent the fingers should be: 0 straight, 1 as round a cup.
+    pub bend: f64,
 }
 
 /// A hand round an object.
@@ -70,11 +72,17 @@ pub fn relaxed_posture(tree: &KinematicTree) -> Vec<f64> {
 /// Finds the closed and the open hand round `solid`.
 pub fn find(solid: &Solid, task: &GraspTask) -> Grasp {
     let (tree, capsules) = (human::skeleton(), human::capsules());
-    let posture = grasp_posture(&tree);
+    let posture = grasp_posture(&tree, task.bend);
     let start = State { object_from_wrist: task.object_from_wrist, q: posture.clone() };
-    let goal = Goal::Touch { free_wrist: true };
-    let reaching =
-        Search { solid, task, tree: &tree, capsules: &capsules, posture, goal, barrier: 0.0 };
+    let reaching = Search {
+        solid,
+        task,
+        tree: &tree,
+        capsules: &capsules,
+        posture,
+        goal: Goal::Touch,
+        barrier: 0.0,
+    };
     // Through the object first: a finger that starts on the wrong side would stay there.
     let reached = reaching.solve(start);
     let closing = Search { barrier: BARRIER, ..reaching };
@@ -88,13 +96,16 @@ pub fn find(solid: &Solid, task: &GraspTask) -> Grasp {
 pub fn find_rolling(solid: &Solid, task: &GraspTask, rotation: &Vector3<f64>) -> Vec<Grasp> {
     let (tree, capsules) = (human::skeleton(), human::capsules());
     let middle = find(solid, task);
+    let bodies = tree.forward(&middle.closed);
+    let tip_of = |finger: usize| middle.object_from_wrist * bodies[phalanx_body(finger, 2)];
+    let fingers = task.contacts.iter().map(|contact| contact.finger);
     let held = Search {
         solid,
         task,
         tree: &tree,
         capsules: &capsules,
         posture: middle.closed.clone(),
-        goal: Goal::Touch { free_wrist: false },
+        goal: Goal::Keep(fingers.map(|finger| (finger, tip_of(finger))).collect()),
         barrier: BARRIER,
     };
     let half = (rotation.norm() / 2.0 / ROLL_STEP).ceil().max(1.0) as usize;
@@ -127,16 +138,18 @@ fn opening_of(task: &GraspTask, finger: usize) -> Option<Vector3<f64>> {
     (first..=finger).rev().find_map(of)
 }
 
-/// Fingers bent round something of the size of a cup.
-fn grasp_posture(tree: &KinematicTree) -> Vec<f64> {
+/// A thumb that opposes the fingers, and these bent by a share `bend` of what a cup needs.
+fn grasp_posture(tree: &KinematicTree, bend: f64) -> Vec<f64> {
     let mut q = relaxed_posture(tree);
     for (value, joint) in q.iter_mut().zip(&tree.joints) {
         match joint.name.as_str() {
             "thumb_cmc_abduct" => *value = 0.0,
             "thumb_cmc_flex" => *value = 0.1,
             name if name.starts_with("thumb") => *value = 0.3,
-            name if name.ends_with("mcp_flex") || name.ends_with("pip_flex") => *value = 0.7,
-            name if name.ends_with("dip_flex") => *value = 0.4,
+            name if name.ends_with("mcp_flex") || name.ends_with("pip_flex") => {
+                *value = 0.7 * bend;
+            }
+            name if name.ends_with("dip_flex") => *value = 0.4 * bend,
             _ => {}
         }
     }
@@ -150,11 +163,11 @@ struct State {
 }
 
 enum Goal {
-    /// Tips on their contacts.
-    Touch {
-        /// Whether the wrist may move.
-        free_wrist: bool,
-    },
+    /// Tips on their contacts, wrist free.
+    Touch,
+    /// Centre and skin of the tips of these fingers where they are when the last phalanges have
+    /// these poses (object frame), wrist fixed.
+    Keep(Vec<(usize, Pose)>),
     /// Tip centres of these fingers at these points (object frame), nothing touching, wrist fixed.
     Clear(Vec<(usize, Point3<f64>)>),
 }
@@ -184,7 +197,7 @@ impl Search<'_> {
 
     /// Levenberg-Marquardt with a forward-difference Jacobian; joint limits by projection.
     fn solve(&self, mut state: State) -> State {
-        let free_wrist = matches!(self.goal, Goal::Touch { free_wrist: true });
+        let free_wrist = matches!(self.goal, Goal::Touch);
         let columns = self.tree.joints.len() + if free_wrist { 6 } else { 0 };
         let mut residual = self.residuals(&state);
         let mut cost = residual.norm_squared();
@@ -275,11 +288,23 @@ impl Search<'_> {
 
     fn push_contacts(&self, bodies: &[Pose], out: &mut Vec<f64>) {
         let center_of = |finger: usize| bodies[phalanx_body(finger, 2)] * human::tip_center(finger);
-        if let Goal::Clear(goals) = &self.goal {
-            for (finger, goal) in goals {
-                out.extend((center_of(*finger) - goal).iter().map(|v| 0.5 * v));
+        match &self.goal {
+            Goal::Touch => {}
+            Goal::Keep(goals) => {
+                for (finger, goal) in goals {
+                    let point = human::tip_point(*finger);
+                    let skin = bodies[phalanx_body(*finger, 2)] * point - goal * point;
+                    let center = center_of(*finger) - goal * human::tip_center(*finger);
+                    out.extend(center.iter().chain(skin.iter()).map(|v| 4.0 * v));
+                }
+                return;
             }
-            return;
+            Goal::Clear(goals) => {
+                for (finger, goal) in goals {
+                    out.extend((center_of(*finger) - goal).iter().map(|v| 0.5 * v));
+                }
+                return;
+            }
         }
         for contact in &self.task.contacts {
             let center = center_of(contact.finger);
@@ -302,7 +327,7 @@ impl Search<'_> {
                 out.push(0.006 * (state.q[i] - 0.65 * state.q[i - 1]));
             }
         }
-        if matches!(self.goal, Goal::Touch { free_wrist: true }) {
+        if matches!(self.goal, Goal::Touch) {
             let guess = &self.task.object_from_wrist;
             let moved = state.object_from_wrist.translation.vector - guess.translation.vector;
             out.extend(moved.iter().map(|v| 0.05 * v));
@@ -318,7 +343,7 @@ impl Search<'_> {
             let body = &bodies[capsule.body];
             let (start, end) = (body * capsule.start, body * capsule.end);
             let clearance = match self.goal {
-                Goal::Touch { .. } => 0.0,
+                Goal::Touch | Goal::Keep(_) => 0.0,
                 Goal::Clear(_) => OPEN_CLEARANCE,
             };
             for t in SAMPLES {

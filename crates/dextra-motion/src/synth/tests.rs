@@ -147,7 +147,7 @@ fn gripping_tips_stay_on_the_surface_from_closing_to_release() {
 
 #[test]
 fn the_thumb_opposes_the_fingers_wherever_a_hand_grips() {
-    let pressed_flat = [SynthClip::Box];
+    let pressed_flat = [SynthClip::Box, SynthClip::Push];
     for case in clean().iter().filter(|case| !pressed_flat.contains(&case.clip)) {
         for (_, hold, _) in case.holds() {
             let contacts = &hold.task.contacts;

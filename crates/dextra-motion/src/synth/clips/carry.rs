@@ -7,10 +7,7 @@ use crate::synth::path::Ramp;
 /// Side grasp of a bottle (r 3 cm, h 17 cm), pour to the left, put down 12 cm further left.
 pub fn bottle() -> Script {
     let solid = Solid::Cylinder { radius: 0.03, half_height: 0.085 };
-    let side = |finger, degrees: f64, z| {
-        let normal = direction(degrees);
-        contact(finger, Point3::from(normal * 0.03 + Vector3::new(0.0, 0.0, z)), normal)
-    };
+    let side = |finger, degrees, z| on_cylinder(0.03, finger, degrees, z);
     let task = GraspTask {
         contacts: vec![
             side(INDEX, 112.0, 0.034),
@@ -20,6 +17,7 @@ pub fn bottle() -> Script {
             side(THUMB, 262.0, 0.022),
         ],
         object_from_wrist: wrist([0.07, -0.085, -0.004], [-0.10, 1.0, 0.05], [-1.0, -0.1, 0.0]),
+        bend: 1.0,
     };
     let path = ObjectPath {
         rest: upright(&solid, 0.0),
@@ -46,6 +44,7 @@ pub fn cube() -> Script {
             contact(THUMB, Point3::new(-0.006, -0.03, 0.006), -Vector3::y()),
         ],
         object_from_wrist: wrist([0.0, -0.062, 0.125], [0.0, 0.87, -0.5], [0.0, -0.5, -0.87]),
+        bend: 1.0,
     };
     let path = ObjectPath {
         rest: upright(&solid, 0.0),
@@ -77,6 +76,7 @@ pub fn stick() -> Script {
             contact(THUMB, Point3::new(-0.012, 0.008, 0.003), -Vector3::x()),
         ],
         object_from_wrist: object_from_person * guess,
+        bend: 1.0,
     };
     let path = ObjectPath {
         rest: upright(&solid, 90.0),
@@ -122,6 +122,7 @@ pub fn mug() -> Script {
             contact(THUMB, Point3::new(bar, 0.0, 0.018) + outer * 0.005, outer),
         ],
         object_from_wrist: wrist([0.115, -0.090, 0.005], [-0.05, 1.0, 0.0], [-1.0, -0.05, 0.0]),
+        bend: 1.0,
     };
     let solid = Solid::Mug(mug);
     let path = ObjectPath {
