@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Built-in clips.
-const BUILT_IN: [&str; 5] = ["cube", "stick", "bottle", "mug", "box"];
+const BUILT_IN: [&str; 10] =
+    ["cube", "stick", "bottle", "mug", "box", "push", "regrasp", "turn", "pair", "handover"];
 /// Recordings of `../shared/demos`, run when they are there.
 const RECORDED: [&str; 4] = [
     "taco/taco_20231104_010_right.npz",

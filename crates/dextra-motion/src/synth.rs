@@ -1,4 +1,4 @@
-//! Synthetic human demonstrations: five everyday clips made from nothing but code.
+//! Synthetic human demonstrations: everyday clips made from nothing but code.
 //!
 //! A capsule hand of average proportions ([`dextra_core::human`]) grasps an object, carries it along
 //! minimum-jerk paths, puts it down and leaves. The clean clip is the same for every seed; the seed
@@ -6,37 +6,28 @@
 
 pub mod clips;
 pub mod grasp;
+pub mod hand;
 pub mod noise;
 pub mod objects;
 pub mod path;
+pub mod script;
 
 #[cfg(test)]
 mod tests;
 
 pub use noise::NoiseConfig;
 
-use clips::Script;
 use dextra_core::demonstration::Keypoints;
-use dextra_core::{Demonstration, HandTrack, ObjectTrack, Pose, Provenance, Side, human};
-use grasp::Grasp;
+use dextra_core::{Demonstration, HandTrack, ObjectTrack, Pose, Provenance};
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
-use path::progress;
 
 /// Frames per second of every synthetic clip.
 pub const FPS: f64 = 60.0;
 /// While resting, no vertex of the noisy object is lower than this below the table top, metres.
 const MAX_SINK: f64 = 0.002;
-
-/// When the hand reaches the object, seconds.
-const ARRIVE: f64 = 1.0;
-/// When the fingers have closed, seconds.
-const CLOSED: f64 = 1.35;
-/// How long the hand still holds the object that was put down, seconds.
-const LINGER: f64 = 0.15;
-/// How long the fingers take to open, seconds.
-const RELEASE: f64 = 0.3;
-/// How long the hand takes to leave, seconds.
-const LEAVE: f64 = 0.7;
+/// Streams of random numbers: the first object's and the first hand's; the others follow.
+const OBJECT_STREAMS: u64 = 1;
+const HAND_STREAMS: u64 = 10;
 
 /// A synthetic clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +42,16 @@ pub enum SynthClip {
     Mug,
     /// A carton (30 x 20 x 20 cm, 400 g) between two hands: lift 12 cm, move 10 cm, put down.
     Box,
+    /// A carton (10 x 14 x 8 cm, 200 g) pushed 13 cm away over the table by the fingertips.
+    Push,
+    /// A block (5 x 5 x 12 cm, 150 g) carried by its side, let go, taken again from above and turned.
+    Regrasp,
+    /// A knob (5.3 cm across, 100 g) pinched from above, lifted and turned 30 deg in the fingers.
+    Turn,
+    /// A cube (5.5 cm, 120 g) in the right hand and a can (150 g) in the left, each put further away.
+    Pair,
+    /// A bar (24 cm, 100 g) lifted by the right hand, taken over by the left in the air, put down.
+    Handover,
 }
 
 /// A name that is no synthetic clip.
@@ -63,10 +64,20 @@ pub struct UnknownClip {
 
 impl SynthClip {
     /// All clips.
-    pub const ALL: [SynthClip; 5] =
-        [SynthClip::Bottle, SynthClip::Cube, SynthClip::Stick, SynthClip::Mug, SynthClip::Box];
+    pub const ALL: [SynthClip; 10] = [
+        SynthClip::Bottle,
+        SynthClip::Cube,
+        SynthClip::Stick,
+        SynthClip::Mug,
+        SynthClip::Box,
+        SynthClip::Push,
+        SynthClip::Regrasp,
+        SynthClip::Turn,
+        SynthClip::Pair,
+        SynthClip::Handover,
+    ];
 
-    /// `"bottle"`, `"cube"`, `"stick"`, `"mug"` or `"box"`.
+    /// The name it is asked for by: its own in lower case.
     pub fn name(self) -> &'static str {
         match self {
             SynthClip::Bottle => "bottle",
@@ -74,6 +85,11 @@ impl SynthClip {
             SynthClip::Stick => "stick",
             SynthClip::Mug => "mug",
             SynthClip::Box => "box",
+            SynthClip::Push => "push",
+            SynthClip::Regrasp => "regrasp",
+            SynthClip::Turn => "turn",
+            SynthClip::Pair => "pair",
+            SynthClip::Handover => "handover",
         }
     }
 
@@ -93,33 +109,32 @@ impl SynthClip {
     }
 }
 
-/// Makes a clip: 60 frames per second, z up, table top at z = 0, one right hand (the box: a right
-/// and a left), one object. The same arguments give the same bits.
+/// Makes a clip: 60 frames per second, z up, table top at z = 0, one or two hands, one or two
+/// objects. The same arguments give the same bits.
 pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
     let script = clips::script(clip);
-    let grasp = grasp::find(&script.task);
-    let (poses, tracks) = clean_frames(&script, &grasp);
-    let hands = tracks
-        .into_iter()
-        .enumerate()
-        .map(|(i, (side, frames))| HandTrack {
-            side,
-            keypoints_in_world: noisy_hand(frames, seed, 10 + i as u64, noise),
-        })
-        .collect();
-    let mesh = script.task.solid.mesh();
-    let world_from_object = noisy_object(&poses, &mesh.vertices, seed, noise);
+    let grasps = hand::find_grasps(&script);
+    let frames = (script.duration() * FPS).round() as usize + 1;
+    let times: Vec<f64> = (0..frames).map(|frame| frame as f64 / FPS).collect();
+    let hands = script.hands.iter().zip(&grasps).enumerate().map(|(i, (hand, grasps))| {
+        let at = |time: &f64| hand::hand_at(&script.props, hand, grasps, *time);
+        let clean = times.iter().map(|time| hand::keypoints(hand.side, &at(time))).collect();
+        let keypoints_in_world = noisy_hand(clean, seed, HAND_STREAMS + i as u64, noise);
+        HandTrack { side: hand.side, keypoints_in_world }
+    });
+    let objects = script.props.iter().enumerate().map(|(i, prop)| {
+        let mesh = prop.solid.mesh();
+        let clean: Vec<Pose> = times.iter().map(|time| prop.path.at(*time)).collect();
+        let stream = OBJECT_STREAMS + i as u64;
+        let world_from_object = noisy_object(&clean, &mesh.vertices, seed, stream, noise);
+        ObjectTrack { name: prop.name.to_owned(), mesh, world_from_object, mass: Some(prop.mass) }
+    });
     Demonstration {
         name: clip.name().to_owned(),
         fps: FPS,
         gravity: Vector3::new(0.0, 0.0, -9.81),
-        hands,
-        objects: vec![ObjectTrack {
-            name: clip.name().to_owned(),
-            mesh,
-            world_from_object,
-            mass: Some(script.mass),
-        }],
+        hands: hands.collect(),
+        objects: objects.collect(),
         provenance: Provenance {
             source: format!("dextra synth {} seed {seed}", clip.name()),
             licence: "CC0-1.0".to_owned(),
@@ -127,73 +142,6 @@ pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
             notes: Vec::new(),
         },
     }
-}
-
-/// Wrist and joint angles of the right hand at one time, the wrist in the object's frame.
-#[derive(Clone, Debug)]
-pub struct HandState {
-    /// Wrist pose.
-    pub object_from_wrist: Pose,
-    /// Joint angles of [`human::skeleton`], radians.
-    pub q: Vec<f64>,
-}
-
-/// Length of a clip, seconds.
-fn duration(script: &Script) -> f64 {
-    script.path.moving().1 + LINGER + RELEASE + LEAVE
-}
-
-/// The clean right hand at `time` (seconds): approach with the hand opening on the way, close, hold
-/// (the grasp is constant in the object's frame), open, leave.
-pub fn hand_at(script: &Script, grasp: &Grasp, time: f64) -> HandState {
-    let tree = human::skeleton();
-    let relaxed = grasp::relaxed_posture(&tree);
-    let open_from = script.path.moving().1 + LINGER;
-    let leave_from = open_from + RELEASE;
-    let leave_until = leave_from + LEAVE;
-    let offset = script.approach * (1.0 - progress(time, 0.0, ARRIVE))
-        + script.retreat * progress(time, leave_from, leave_until);
-    // The hand is open before it is near, and stays open until it is away again.
-    let opened =
-        progress(time, 0.0, 0.6 * ARRIVE) - progress(time, leave_from + 0.4 * LEAVE, leave_until);
-    let closed = progress(time, ARRIVE, CLOSED) - progress(time, open_from, leave_from);
-    let q = (0..relaxed.len())
-        .map(|i| {
-            let open = relaxed[i] + (grasp.open[i] - relaxed[i]) * opened;
-            open + (grasp.closed[i] - open) * closed
-        })
-        .collect();
-    let object_from_wrist = Pose::from_parts(
-        Translation3::from(grasp.object_from_wrist.translation.vector + offset),
-        grasp.object_from_wrist.rotation,
-    );
-    HandState { object_from_wrist, q }
-}
-
-type Tracks = Vec<(Side, Vec<Keypoints>)>;
-
-fn clean_frames(script: &Script, grasp: &Grasp) -> (Vec<Pose>, Tracks) {
-    let tree = human::skeleton();
-    let frames = (duration(script) * FPS).round() as usize + 1;
-    let mut poses = Vec::with_capacity(frames);
-    let mut right = Vec::with_capacity(frames);
-    let mut left = Vec::new();
-    for frame in 0..frames {
-        let time = frame as f64 / FPS;
-        let world_from_object = script.path.at(time);
-        let hand = hand_at(script, grasp, time);
-        let in_object = human::keypoints(&tree, &hand.q, &hand.object_from_wrist);
-        right.push(in_object.map(|p| world_from_object * p));
-        if script.two_handed {
-            left.push(in_object.map(|p| world_from_object * Point3::new(-p.x, p.y, p.z)));
-        }
-        poses.push(world_from_object);
-    }
-    let mut tracks = vec![(Side::Right, right)];
-    if script.two_handed {
-        tracks.push((Side::Left, left));
-    }
-    (poses, tracks)
 }
 
 fn noisy_hand(
@@ -224,9 +172,10 @@ fn noisy_object(
     poses: &[Pose],
     vertices: &[Point3<f64>],
     seed: u64,
+    part: u64,
     config: &NoiseConfig,
 ) -> Vec<Pose> {
-    let random = &mut noise::stream(seed, 1);
+    let random = &mut noise::stream(seed, part);
     let smooth = |random: &mut _, rms| {
         noise::smooth_wander(random, poses.len(), FPS, rms, config.correlation)
     };

@@ -19,15 +19,15 @@ pub struct Contact {
     pub opening: Vector3<f64>,
 }
 
-/// What to grasp and roughly how.
+/// Where to grasp an object and roughly how.
 #[derive(Clone, Debug)]
 pub struct GraspTask {
-    /// The object.
-    pub solid: Solid,
     /// One contact per touching finger.
     pub contacts: Vec<Contact>,
     /// First guess of the wrist.
     pub object_from_wrist: Pose,
+    /// How bent the fingers should be: 0 straight, 1 as round a cup.
+    pub bend: f64,
 }
 
 /// A hand round an object.
@@ -52,6 +52,8 @@ const ITERATIONS: usize = 120;
 const BARRIER: f64 = 3.0;
 /// Clearance of the open hand, metres.
 const OPEN_CLEARANCE: f64 = 0.004;
+/// Largest turn between two hands that roll an object, radians.
+const ROLL_STEP: f64 = 0.09;
 
 /// Slightly flexed fingers, as in a hand at rest.
 pub fn relaxed_posture(tree: &KinematicTree) -> Vec<f64> {
@@ -67,24 +69,65 @@ pub fn relaxed_posture(tree: &KinematicTree) -> Vec<f64> {
     tree.joints.iter().map(|joint| angle(&joint.name)).collect()
 }
 
-/// Finds the closed and the open hand.
-pub fn find(task: &GraspTask) -> Grasp {
-    let tree = human::skeleton();
-    let posture = grasp_posture(&tree);
+/// Finds the closed and the open hand round `solid`.
+pub fn find(solid: &Solid, task: &GraspTask) -> Grasp {
+    let (tree, capsules) = (human::skeleton(), human::capsules());
+    let posture = grasp_posture(&tree, task.bend);
     let start = State { object_from_wrist: task.object_from_wrist, q: posture.clone() };
-    let capsules = human::capsules();
-    let reaching = Search { task, tree: &tree, capsules, posture, goal: Goal::Touch, barrier: 0.0 };
+    let reaching = Search {
+        solid,
+        task,
+        tree: &tree,
+        capsules: &capsules,
+        posture,
+        goal: Goal::Touch,
+        barrier: 0.0,
+    };
     // Through the object first: a finger that starts on the wrong side would stay there.
     let reached = reaching.solve(start);
     let closing = Search { barrier: BARRIER, ..reaching };
     let closed = closing.solve(reached);
-    let centers = closing.tip_centers(&closed);
-    let goals = (0..human::FINGERS.len())
-        .filter_map(|finger| Some((finger, centers[finger] + opening_of(task, finger)?)))
-        .collect();
-    let opening = Search { posture: closed.q.clone(), goal: Goal::Clear(goals), ..closing };
-    let open = opening.solve(closed.clone());
-    Grasp { object_from_wrist: closed.object_from_wrist, closed: closed.q, open: open.q }
+    closing.with_open_hand(closed)
+}
+
+/// Finds hands whose fingers keep their places on `solid` while it turns by `rotation` (object
+/// frame, radians) about its own origin and the wrist stays. Equal steps; half way, the hand is the
+/// one that [`find`] finds.
+pub fn find_rolling(solid: &Solid, task: &GraspTask, rotation: &Vector3<f64>) -> Vec<Grasp> {
+    let (tree, capsules) = (human::skeleton(), human::capsules());
+    let middle = find(solid, task);
+    let bodies = tree.forward(&middle.closed);
+    let tip_of = |finger: usize| middle.object_from_wrist * bodies[phalanx_body(finger, 2)];
+    let fingers = task.contacts.iter().map(|contact| contact.finger);
+    let held = Search {
+        solid,
+        task,
+        tree: &tree,
+        capsules: &capsules,
+        posture: middle.closed.clone(),
+        goal: Goal::Keep(fingers.map(|finger| (finger, tip_of(finger))).collect()),
+        barrier: BARRIER,
+    };
+    let half = (rotation.norm() / 2.0 / ROLL_STEP).ceil().max(1.0) as usize;
+    // From the middle to each end, every step starts where the last one stopped.
+    let walk = |sign: f64| {
+        let mut q = middle.closed.clone();
+        let step = |step| {
+            let angle = rotation * (-0.5 * sign * step as f64 / half as f64);
+            let turn =
+                Pose::from_parts(Translation3::identity(), UnitQuaternion::from_scaled_axis(angle));
+            let object_from_wrist = turn * middle.object_from_wrist;
+            let closed = held.solve(State { object_from_wrist, q: q.clone() });
+            q.clone_from(&closed.q);
+            held.with_open_hand(closed)
+        };
+        (1..=half).map(step).collect::<Vec<_>>()
+    };
+    let mut grasps = walk(-1.0);
+    grasps.reverse();
+    grasps.push(middle.clone());
+    grasps.extend(walk(1.0));
+    grasps
 }
 
 /// How far `finger` opens: as its contact says, or, when it touches nothing, like the nearest finger
@@ -95,16 +138,18 @@ fn opening_of(task: &GraspTask, finger: usize) -> Option<Vector3<f64>> {
     (first..=finger).rev().find_map(of)
 }
 
-/// Fingers bent round something of the size of a cup.
-fn grasp_posture(tree: &KinematicTree) -> Vec<f64> {
+/// A thumb that opposes the fingers, and these bent by a share `bend` of what a cup needs.
+fn grasp_posture(tree: &KinematicTree, bend: f64) -> Vec<f64> {
     let mut q = relaxed_posture(tree);
     for (value, joint) in q.iter_mut().zip(&tree.joints) {
         match joint.name.as_str() {
             "thumb_cmc_abduct" => *value = 0.0,
             "thumb_cmc_flex" => *value = 0.1,
             name if name.starts_with("thumb") => *value = 0.3,
-            name if name.ends_with("mcp_flex") || name.ends_with("pip_flex") => *value = 0.7,
-            name if name.ends_with("dip_flex") => *value = 0.4,
+            name if name.ends_with("mcp_flex") || name.ends_with("pip_flex") => {
+                *value = 0.7 * bend;
+            }
+            name if name.ends_with("dip_flex") => *value = 0.4 * bend,
             _ => {}
         }
     }
@@ -120,14 +165,18 @@ struct State {
 enum Goal {
     /// Tips on their contacts, wrist free.
     Touch,
+    /// Centre and skin of the tips of these fingers where they are when the last phalanges have
+    /// these poses (object frame), wrist fixed.
+    Keep(Vec<(usize, Pose)>),
     /// Tip centres of these fingers at these points (object frame), nothing touching, wrist fixed.
     Clear(Vec<(usize, Point3<f64>)>),
 }
 
 struct Search<'a> {
+    solid: &'a Solid,
     task: &'a GraspTask,
     tree: &'a KinematicTree,
-    capsules: Vec<Capsule>,
+    capsules: &'a [Capsule],
     posture: Vec<f64>,
     goal: Goal,
     /// Weight of penetration into object and table.
@@ -135,6 +184,17 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The grasp that closes to `closed`: opens the hand with the same wrist.
+    fn with_open_hand(&self, closed: State) -> Grasp {
+        let centers = self.tip_centers(&closed);
+        let goals = (0..human::FINGERS.len())
+            .filter_map(|finger| Some((finger, centers[finger] + opening_of(self.task, finger)?)))
+            .collect();
+        let opening = Search { posture: closed.q.clone(), goal: Goal::Clear(goals), ..*self };
+        let open = opening.solve(closed.clone());
+        Grasp { object_from_wrist: closed.object_from_wrist, closed: closed.q, open: open.q }
+    }
+
     /// Levenberg-Marquardt with a forward-difference Jacobian; joint limits by projection.
     fn solve(&self, mut state: State) -> State {
         let free_wrist = matches!(self.goal, Goal::Touch);
@@ -228,17 +288,29 @@ impl Search<'_> {
 
     fn push_contacts(&self, bodies: &[Pose], out: &mut Vec<f64>) {
         let center_of = |finger: usize| bodies[phalanx_body(finger, 2)] * human::tip_center(finger);
-        if let Goal::Clear(goals) = &self.goal {
-            for (finger, goal) in goals {
-                out.extend((center_of(*finger) - goal).iter().map(|v| 0.5 * v));
+        match &self.goal {
+            Goal::Touch => {}
+            Goal::Keep(goals) => {
+                for (finger, goal) in goals {
+                    let point = human::tip_point(*finger);
+                    let skin = bodies[phalanx_body(*finger, 2)] * point - goal * point;
+                    let center = center_of(*finger) - goal * human::tip_center(*finger);
+                    out.extend(center.iter().chain(skin.iter()).map(|v| 4.0 * v));
+                }
+                return;
             }
-            return;
+            Goal::Clear(goals) => {
+                for (finger, goal) in goals {
+                    out.extend((center_of(*finger) - goal).iter().map(|v| 0.5 * v));
+                }
+                return;
+            }
         }
         for contact in &self.task.contacts {
             let center = center_of(contact.finger);
             let radius = human::PHALANX_RADIUS[contact.finger][2];
             out.extend((center - (contact.point + contact.normal * radius)).iter());
-            out.push(4.0 * (self.task.solid.distance(&center) - radius));
+            out.push(4.0 * (self.solid.distance(&center) - radius));
             let tip = &bodies[phalanx_body(contact.finger, 2)];
             let pad = tip.rotation * Vector3::from(PAD_DIRECTION);
             out.extend((pad + contact.normal).iter().map(|v| 0.012 * v));
@@ -266,17 +338,17 @@ impl Search<'_> {
     }
 
     fn push_penetration(&self, bodies: &[Pose], out: &mut Vec<f64>) {
-        let table = -self.task.solid.rest_height();
-        for capsule in &self.capsules {
+        let table = -self.solid.rest_height();
+        for capsule in self.capsules {
             let body = &bodies[capsule.body];
             let (start, end) = (body * capsule.start, body * capsule.end);
             let clearance = match self.goal {
-                Goal::Touch => 0.0,
+                Goal::Touch | Goal::Keep(_) => 0.0,
                 Goal::Clear(_) => OPEN_CLEARANCE,
             };
             for t in SAMPLES {
                 let p = start + (end - start) * t;
-                let depth = capsule.radius + clearance - self.task.solid.distance(&p);
+                let depth = capsule.radius + clearance - self.solid.distance(&p);
                 out.push(self.barrier * depth.max(0.0));
             }
             // The table's clearance holds for the open hand too: 2 mm are enough to slide over it.
