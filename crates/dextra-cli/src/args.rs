@@ -56,6 +56,14 @@ pub struct TransferArgs {
     /// Open-loop replays with a displaced object, per displacement; 0 leaves them out.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub robustness_trials: usize,
+    /// How much the human's way counts: 0 takes any grasp that works, 1 is the usual, more keeps closer
+    /// to the demonstrated grasp at the cost of success.
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    pub human_weight: f64,
+    /// Reject a fragile trajectory (one that fails at half the time step, or in more than 3 of 10 replays
+    /// with the object displaced by 1 cm), and search longer for a sturdy one.
+    #[arg(long)]
+    pub robust: bool,
 }
 
 /// `feasibility`.

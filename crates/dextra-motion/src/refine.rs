@@ -82,6 +82,8 @@ pub struct RefineConfig {
     /// How much the human's way counts against success at any price: a factor on the weight of
     /// [`outcome::CostConfig::style`].
     pub human_weight: f64,
+    /// Whether the search goes on until a trajectory is sturdy, or its budget is spent.
+    pub robust: bool,
     /// Phases.
     pub phases: PhaseConfig,
     /// Hypotheses.
@@ -98,6 +100,7 @@ impl Default for RefineConfig {
             timestep: 0.01,
             step_budget: 1_000_000,
             human_weight: 1.0,
+            robust: false,
             phases: PhaseConfig::default(),
             hypotheses: HypothesisConfig::default(),
             repair: repair::RepairConfig::default(),

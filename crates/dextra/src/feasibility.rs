@@ -172,6 +172,8 @@ fn on(request: &FeasibilityRequest, hand: &str) -> TransferRequest {
         options: request.options.clone(),
         film: false,
         robustness_trials: 0,
+        human_weight: 1.0,
+        robust: false,
     }
 }
 

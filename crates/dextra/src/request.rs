@@ -23,10 +23,18 @@ pub struct TransferRequest {
     pub film: bool,
     /// Open-loop replays per displacement of the object; 0 for none.
     pub robustness_trials: usize,
+    /// How much the human's way counts against success at any price: 0 takes any grasp that works, 1 is
+    /// the usual.
+    pub human_weight: f64,
+    /// Whether a fragile trajectory is rejected, and searched for longer before.
+    pub robust: bool,
 }
 
 /// Most trials per displacement: beyond this the confidence interval no longer narrows usefully.
 const MAX_TRIALS: usize = 100_000;
+
+/// A larger weight would drown the task.
+const MAX_HUMAN_WEIGHT: f64 = 100.0;
 
 impl TransferRequest {
     /// Checks what can be checked without reading anything.
@@ -47,6 +55,9 @@ impl TransferRequest {
         if self.robustness_trials > MAX_TRIALS {
             return refuse(&format!("more than {MAX_TRIALS} robustness trials"));
         }
+        if !(self.human_weight >= 0.0 && self.human_weight <= MAX_HUMAN_WEIGHT) {
+            return refuse(&format!("the human weight must lie between 0 and {MAX_HUMAN_WEIGHT}"));
+        }
         Ok(())
     }
 }
@@ -66,6 +77,8 @@ mod tests {
             options: ClipOptions::default(),
             film: false,
             robustness_trials: 100,
+            human_weight: 1.0,
+            robust: false,
         };
         assert!(good.check().is_ok());
         for (bad, word) in [
@@ -73,6 +86,8 @@ mod tests {
             (TransferRequest { hand: String::new(), ..good.clone() }, "hand"),
             (TransferRequest { threads: Some(0), ..good.clone() }, "threads"),
             (TransferRequest { robustness_trials: usize::MAX, ..good.clone() }, "trials"),
+            (TransferRequest { human_weight: f64::NAN, ..good.clone() }, "weight"),
+            (TransferRequest { human_weight: -1.0, ..good.clone() }, "weight"),
         ] {
             let message = bad.check().unwrap_err().to_string();
             assert!(message.contains(word), "{message}");

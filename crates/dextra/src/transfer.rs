@@ -77,6 +77,8 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let config = RefineConfig {
         seed: request.seed,
         threads: request.threads.unwrap_or(0),
+        human_weight: request.human_weight,
+        robust: request.robust,
         ..RefineConfig::default()
     };
     let journal_path = out.join("refine.journal");

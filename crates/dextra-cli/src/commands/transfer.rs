@@ -106,6 +106,8 @@ fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
             options: args.reading.options(),
             film: !args.no_film,
             robustness_trials: args.robustness_trials,
+            human_weight: args.human_weight,
+            robust: args.robust,
         };
         request.check()?;
         requests.push(request);

@@ -21,6 +21,8 @@ pub fn request(clip: &str, hand: &str, out: &Path) -> TransferRequest {
         options: ClipOptions::default(),
         film: false,
         robustness_trials: 4,
+        human_weight: 1.0,
+        robust: false,
     }
 }
 
