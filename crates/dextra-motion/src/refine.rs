@@ -98,7 +98,7 @@ impl Default for RefineConfig {
             seed: 0,
             threads: 0,
             timestep: 0.01,
-            step_budget: 1_000_000,
+            step_budget: 800_000,
             human_weight: 1.0,
             robust: false,
             phases: PhaseConfig::default(),

@@ -186,6 +186,9 @@ pub struct Details {
     /// Mean fraction of actuators at their force limit.
     #[serde(deserialize_with = "nan_for_null")]
     pub saturation_mean: f64,
+    /// Why the trajectory is fragile: it leaves DexMan's rule at half the time step, or fewer than 7 in 10
+    /// replays with the object displaced by 1 cm succeed; `null` for a sturdy one.
+    pub fragile: Option<String>,
     /// Largest position error of a replay at half the physics step, centimetres.
     #[serde(deserialize_with = "nan_for_null")]
     pub half_step_max_t_cm: f64,

@@ -11,6 +11,7 @@ use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::retime;
 use dextra_core::rollout::Limits;
+use dextra_core::signal::MovingInterval;
 use dextra_core::{Demonstration, HandMotion, Motion, Side};
 use dextra_motion::evaluate::{
     GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
@@ -259,6 +260,7 @@ impl Observer for Watch<'_> {
 struct Judged {
     metrics: Metrics,
     cause: Option<String>,
+    fragile: Option<String>,
     robustness: Vec<RobustnessReport>,
     half_step: (f64, f64),
     grasp: Option<GraspDifference>,
@@ -280,9 +282,10 @@ fn judge(
         // An object that should hardly move is within the limits also when nothing moved it.
         Ok(_) => left_behind(rollout, &refined.reference).map(named),
         Err(rejection) => {
-            let evidence = Evidence::of_reference(&refined.reference, rollout.dt)
+            let mut evidence = Evidence::of_reference(&refined.reference, rollout.dt)
                 .with_demonstration(demo)
                 .with_wrist_error(wrist_error(refined));
+            held_intervals(refined, &mut evidence);
             let failure =
                 diagnose(rollout, &refined.reference, &evidence).map_err(Error::stage(STAGE))?;
             Some(match failure {
@@ -330,8 +333,44 @@ fn judge(
         }
     }
     let half_step = at_half_step(&played);
+    let fragile = fragility(half_step, &trials);
+    let sturdy = |reason: &String| format!("fragile (frame {}): {reason}", metrics.max_t.frame);
+    let cause = cause.or_else(|| fragile.as_ref().filter(|_| request.robust).map(sturdy));
     let grasp = grasp_difference(refined, demo, models);
-    Ok(Judged { metrics, cause, robustness: trials, half_step, grasp, steps })
+    Ok(Judged { metrics, cause, fragile, robustness: trials, half_step, grasp, steps })
+}
+
+/// When each object is held is known better from the schedule than from its path.
+fn held_intervals(refined: &Refined, evidence: &mut Evidence) {
+    let frames = &refined.reference.frames;
+    let frame_at =
+        |step: usize| frames.iter().position(|f| f.step >= step).unwrap_or(frames.len() - 1);
+    for (object, interval) in evidence.intervals.iter_mut().enumerate() {
+        let holds = || refined.timeline.holds.iter().filter(|hold| hold.object == object);
+        let Some(lift) = holds().map(|hold| hold.take).min() else { continue };
+        let released: Option<Vec<usize>> = holds().map(|hold| hold.release).collect();
+        let put = released.and_then(|steps| steps.into_iter().max()).map(frame_at);
+        let last = put.unwrap_or(frames.len() - 1);
+        *interval = Some(MovingInterval { lift: frame_at(lift), last, put });
+    }
+}
+
+/// Why a trajectory is fragile: it leaves DexMan's rule when it is replayed at half the time step, or
+/// fewer than 7 in 10 replays with the object displaced by 1 cm succeed. `None` for a sturdy one.
+fn fragility((position, rotation): (f64, f64), trials: &[RobustnessReport]) -> Option<String> {
+    const ENOUGH: f64 = 0.7;
+    if position >= 0.03 || rotation >= 0.5 {
+        return Some(format!(
+            "at half the time step the object is up to {:.1} cm and {:.0} deg off",
+            position * 100.0,
+            rotation.to_degrees()
+        ));
+    }
+    let weak = trials.iter().find(|t| t.offset_cm >= 1.0 && t.rate < ENOUGH)?;
+    Some(format!(
+        "with the object displaced by {:.0} cm, {} of {} replays succeed",
+        weak.offset_cm, weak.successes, weak.trials
+    ))
 }
 
 /// Judged frame nearest to the deepest penetration of the hand into an object or itself.
@@ -433,6 +472,7 @@ fn report(
             contact_force_p99_n: m.contact_force_p99,
             table_penetration_p99_mm: m.table_penetration_p99 * 1000.0,
             saturation_mean: m.saturation_mean,
+            fragile: judged.fragile,
             half_step_max_t_cm: cm(judged.half_step.0),
             half_step_max_r_deg: judged.half_step.1.to_degrees(),
             robustness: judged.robustness,

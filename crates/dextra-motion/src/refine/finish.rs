@@ -12,6 +12,10 @@ use dextra_core::pose;
 use dextra_core::rollout::Limits;
 use dextra_sim::world::{World, replay};
 
+/// Mean of the worst errors over the variants of [`Trials::fragility`] below which a trajectory counts
+/// as sturdy in the search, metres.
+const STURDY: f64 = 0.02;
+
 /// The worth of played controls; compared field by field, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 struct Replayed {
@@ -36,7 +40,16 @@ impl Job<'_> {
             self.polish(trials, best)?;
         }
         self.search_release(trials, best)?;
-        self.choose_robust(trials, best)?;
+        let mut fragility = self.choose_robust(trials, best)?;
+        let mut part = 0;
+        while self.config.robust
+            && fragility.is_some_and(|fragility| fragility > STURDY)
+            && trials.sim_steps < self.config.step_budget
+        {
+            self.search_sturdier(trials, best, part)?;
+            fragility = self.choose_robust(trials, best)?;
+            part += 1;
+        }
         let mut notes = Vec::new();
         if trials.quarantined > 0 {
             notes.push(format!(
@@ -130,16 +143,34 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// Draws more successful trials round the best, for a sturdier one to be among them.
+    fn search_sturdier(
+        &self,
+        trials: &mut Trials<'_>,
+        best: &mut Candidate,
+        part: u64,
+    ) -> Result<(), RefineError> {
+        let plan = self.whole_plan(best);
+        let mut search = best.search.around_best(&plan, 0.35, 0);
+        search.elites.clear();
+        let config = CemConfig { trials: 64, elite: 0.2, ..self.config(1) };
+        let seed = self.stream(13, 0, part);
+        search.run(trials, &plan, &config, &self.everything(), seed, "sturdier")?;
+        search.best.clone_from(&best.search.best);
+        best.search = search;
+        Ok(())
+    }
+
     /// Among the successful elites of the whole path, takes the one that fares best when the world
-    /// is not quite as planned.
+    /// is not quite as planned; its [`Trials::fragility`], when any succeeds.
     fn choose_robust(
         &self,
         trials: &mut Trials<'_>,
         best: &mut Candidate,
-    ) -> Result<(), RefineError> {
-        const CHOICE: usize = 6;
+    ) -> Result<Option<f64>, RefineError> {
+        const CHOICE: usize = 8;
         if !self.success(&best.outcome) {
-            return Ok(());
+            return Ok(None);
         }
         let mut choice = vec![(best.search.best.clone(), best.outcome)];
         for elite in &best.search.elites {
@@ -155,7 +186,7 @@ impl Job<'_> {
         if let Some(index) = sturdiest {
             (best.search.best, best.outcome) = choice.swap_remove(index);
         }
-        Ok(())
+        Ok(sturdiest.map(|index| scores[index]))
     }
 
     /// Receding-horizon repair; `None` when it does not help.

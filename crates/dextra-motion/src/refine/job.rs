@@ -98,7 +98,7 @@ impl Job<'_> {
         for (index, (range, from)) in ranges.iter().enumerate() {
             let to = ranges.get(index + 1).map_or(self.schedule.steps, |next| next.1);
             let stage = self.stage(trials, &prefix, (range.clone(), *from), to);
-            let share = (index as u64 + 1) * self.config.step_budget / ranges.len() as u64;
+            let share = (index as u64 + 1) * self.search_budget() / ranges.len() as u64;
             let Some(best) = self.search_stage(trials, &prefix, &stage, index as u64, share)?
             else {
                 return Ok(None);
@@ -112,6 +112,11 @@ impl Job<'_> {
         Ok(last.map(|best| (names, changed, best)))
     }
 
+    /// Physics steps that the search for grasps may spend; the rest is for what follows.
+    fn search_budget(&self) -> u64 {
+        self.config.step_budget * 3 / 4
+    }
+
     /// Human hypotheses first; where none succeeds, grasps about the object's centre.
     fn search_stage(
         &self,
@@ -123,7 +128,11 @@ impl Job<'_> {
     ) -> Result<Option<Candidate>, RefineError> {
         let human = self.human_hypotheses(stage)?;
         let stream = 20 * index;
-        let best = self.search_all(trials, prefix, stage, &human, "grasp", stream + 1, budget)?;
+        /// Share of what is left of the budget that the human's grasps may use.
+        const HUMAN_SHARE: f64 = 0.6;
+        let left = budget.saturating_sub(trials.sim_steps);
+        let first = trials.sim_steps + (HUMAN_SHARE * left as f64) as u64;
+        let best = self.search_all(trials, prefix, stage, &human, "grasp", stream + 1, first)?;
         if best.as_ref().is_some_and(|c| self.success(&c.outcome)) || trials.sim_steps > budget {
             return Ok(best);
         }
@@ -192,7 +201,16 @@ impl Job<'_> {
             screened.push((index, search));
         }
         let cost = |search: &Search| search.outcome.map_or(f64::INFINITY, |o| o.cost);
-        screened.sort_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1)));
+        // Where the human turned the object in the fingers, a grasp that can do so too is tried first.
+        let rank = |(index, search): &(usize, Search)| {
+            let rolls = hypotheses[*index].grasps.iter().any(|grasp| !grasp.roll.is_empty());
+            let works = search.outcome.is_some_and(|o| o.within(&good));
+            (!(rolls && works), cost(search))
+        };
+        screened.sort_by(|a, b| {
+            let (a, b) = (rank(a), rank(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
         let mut best: Option<Candidate> = None;
         for (index, mut search) in screened.into_iter().take(CONTINUED) {
             let hypothesis = &hypotheses[index];

@@ -98,7 +98,7 @@ impl Judge<'_> {
         let count = to - from;
         let (mut sum, mut weights) = (0.0, 0.0);
         let (mut max_position, mut max_rotation, mut max_error) = (0.0f64, 0.0f64, 0.0f64);
-        let (mut good, mut first_bad) = (0usize, to as f64);
+        let (mut bad, mut first_bad) = (0usize, to as f64);
         for k in 0..count {
             let step = from + k + 1;
             let (position, rotation) = match path.get(k * nq..(k + 1) * nq) {
@@ -112,9 +112,8 @@ impl Judge<'_> {
             max_position = max_position.max(position);
             max_rotation = max_rotation.max(rotation);
             max_error = max_error.max(error);
-            if self.tolerance.holds(position, rotation) {
-                good += 1;
-            } else {
+            if !self.tolerance.holds(position, rotation) {
+                bad += 1;
                 first_bad = first_bad.min(step as f64);
             }
         }
@@ -132,7 +131,7 @@ impl Judge<'_> {
             cost,
             max_position,
             max_rotation,
-            good: good as f64 / count as f64,
+            good: 1.0 - (bad as f64 / held_steps(plan, window) as f64).min(1.0),
             open_penetration,
             tip_gap: look.tip_gap,
             style: look.style,
@@ -280,6 +279,14 @@ impl Judge<'_> {
         }
         deepest
     }
+}
+
+/// Steps of a window during which something is held, at least one.
+fn held_steps(plan: &Plan<'_>, window: &Window<'_>) -> usize {
+    let holds = &plan.holds()[window.first_hold..];
+    let from = holds.iter().map(|hold| hold.take).min().unwrap_or(window.from);
+    let to = holds.iter().map(|hold| hold.release.unwrap_or(window.to)).max().unwrap_or(window.to);
+    to.min(window.to).saturating_sub(from.max(window.from)).max(1)
 }
 
 /// Factor on tracking errors: where the object is hardly moved, leaving it on the table is a small

@@ -12,7 +12,8 @@ pub struct Outcome {
     pub max_position: f64,
     /// Largest object rotation error, radians.
     pub max_rotation: f64,
-    /// Fraction of judged steps within the limits.
+    /// One less the number of steps outside the limits over the number of steps during which something
+    /// is held, at least 0: what rests before and after is no merit.
     pub good: f64,
     /// Deepest penetration of the opened hand at the end of the approach, metres.
     pub open_penetration: f64,

@@ -52,6 +52,14 @@ pub fn first_sigma(plan: &Plan<'_>, first_hold: usize) -> Vec<f64> {
     sigma
 }
 
+/// Whether the best cost of each iteration so far has hardly fallen lately.
+fn stalled(history: &[f64]) -> bool {
+    const LOOKED_BACK: usize = 3;
+    const GAIN: f64 = 0.04;
+    let before = history.len().checked_sub(LOOKED_BACK + 1).map(|i| history[i]);
+    before.is_some_and(|before| history.last().is_some_and(|now| *now > (1.0 - GAIN) * before))
+}
+
 impl Search {
     /// A search around zero after the parameters of earlier holds.
     pub fn new(plan: &Plan<'_>, earlier: &[f64], first_hold: usize) -> Self {
@@ -91,6 +99,7 @@ impl Search {
         let first = first_sigma(plan, window.first_hold);
         let floor: Vec<f64> = first.iter().map(|s| 0.1 * s).collect();
         let mut rng = Pcg64::seed_from_u64(seed);
+        let mut history: Vec<f64> = Vec::new();
         for iteration in 0..config.iterations {
             let mut thetas: Vec<Vec<f64>> = Vec::with_capacity(config.trials);
             thetas.push(self.mean.clone());
@@ -129,6 +138,10 @@ impl Search {
                 self.sigma[d] = (0.7 * variance.sqrt() + 0.3 * self.sigma[d]).max(floor[d]);
             }
             if self.outcome.is_some_and(|o| o.within(&config.good)) {
+                break;
+            }
+            history.extend(self.outcome.map(|o| o.cost));
+            if stalled(&history) {
                 break;
             }
         }
