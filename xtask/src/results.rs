@@ -28,14 +28,22 @@ pub struct Options {
     seeds: Vec<u64>,
     out: PathBuf,
     clips: Vec<String>,
+    hands: String,
+    trials: usize,
     film: bool,
 }
 
 impl Options {
-    /// Reads `[--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--film]`.
+    /// Reads `[--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--hands LIST] [--trials N] [--film]`.
     pub fn parse(args: &[String]) -> Result<Self> {
-        let mut options =
-            Options { seeds: vec![0], out: "out/results".into(), clips: Vec::new(), film: false };
+        let mut options = Options {
+            seeds: vec![0],
+            out: "out/results".into(),
+            clips: Vec::new(),
+            hands: HANDS.into(),
+            trials: 100,
+            film: false,
+        };
         let mut args = args.iter();
         while let Some(flag) = args.next() {
             let mut value = || args.next().with_context(|| format!("{flag} needs a value"));
@@ -49,8 +57,12 @@ impl Options {
                 }
                 "--out" => options.out = value()?.into(),
                 "--clip" => options.clips.push(value()?.clone()),
+                "--hands" => options.hands = value()?.clone(),
+                "--trials" => options.trials = value()?.parse()?,
                 "--film" => options.film = true,
-                other => bail!("unknown option {other}; there are --seeds, --out, --clip, --film"),
+                other => bail!(
+                    "unknown option {other}; there are --seeds, --out, --clip, --hands, --trials, --film"
+                ),
             }
         }
         Ok(options)
@@ -73,7 +85,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         for clip in clips(root, options) {
             let name = clip_name(&clip);
             let have = done.iter().filter(|r| key(r) == (name.clone(), seed)).count();
-            if have == HANDS.split(',').count() {
+            if have == options.hands.split(',').count() {
                 continue;
             }
             done.retain(|r| key(r) != (name.clone(), seed));
@@ -82,8 +94,9 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
             let target =
                 std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
             let mut command = Command::new(target.join("release/dextra"));
-            command.arg("transfer").arg(&clip).args(["--hand", HANDS, "--json", "--seed"]);
+            command.arg("transfer").arg(&clip).args(["--hand", &options.hands, "--json", "--seed"]);
             command.arg(seed.to_string()).arg("--out").arg(&folder);
+            command.arg("--robustness-trials").arg(options.trials.to_string());
             if !options.film {
                 command.arg("--no-film");
             }

@@ -214,7 +214,8 @@ impl Job<'_> {
                 best = Some(improved.clone());
                 base = improved;
             }
-            if best_result.good >= 1.0 {
+            let spent = trials.sim_steps >= self.config.step_budget;
+            if best_result.good >= 1.0 || best.is_none() || spent {
                 break;
             }
         }

@@ -124,11 +124,11 @@ impl Fitter<'_> {
         approach: Vector3<f64>,
         opening: f64,
     ) -> Option<Grasp> {
-        let squeezed = self.opposed(solver, &world_from_root, &touch, self.config.closing);
         let mut world = World::new(self.scene);
-        let open = self.opposed(solver, &world_from_root, &touch, -opening);
-        let open = self.untangled(&mut world, open);
-        let world_from_root = self.pushed_out(&mut world, world_from_root, &open);
+        let (open, root) = self.opened(solver, &mut world, &world_from_root, &touch, opening);
+        let touch = self.touching_again(solver, &touch, &world_from_root, &root);
+        let world_from_root = root;
+        let squeezed = self.opposed(solver, &world_from_root, &touch, self.config.closing);
         let retreat = self.retreat(&mut world, &world_from_root, &open, approach);
         let bodies = self.hand.tree.forward(&touch);
         let tips = tips(self.hand);
@@ -147,6 +147,66 @@ impl Fitter<'_> {
             retreat,
             roll: Vec::new(),
         })
+    }
+
+    /// The opened hand, and the root pose at which it is in nothing. A widely opened hand may have to
+    /// leave a small object far behind to be clear of the table: it then opens less.
+    fn opened(
+        &self,
+        solver: &mut FrameSolver,
+        world: &mut World<'_>,
+        root: &Pose,
+        touch: &[f64],
+        opening: f64,
+    ) -> (Vec<f64>, Pose) {
+        /// A hand that is pushed away by less is still where it was fitted, metres.
+        const NEAR: f64 = 0.012;
+        let mut best: Option<(f64, Vec<f64>, Pose)> = None;
+        for share in [1.0, 0.7, 0.45] {
+            let open = self.opposed(solver, root, touch, -opening * share);
+            let open = self.untangled(world, open);
+            let pushed = self.pushed_out(world, *root, &open);
+            let way = pose::distance_between(root, &pushed);
+            if best.as_ref().is_none_or(|(least, ..)| way < least - 0.003) {
+                best = Some((way, open, pushed));
+            }
+            if way < NEAR {
+                break;
+            }
+        }
+        let (_, open, pushed) = best.expect("the first share is always better than none");
+        (open, pushed)
+    }
+
+    /// Joint angles with which the tips touch where they did before the root was moved.
+    fn touching_again(
+        &self,
+        solver: &mut FrameSolver,
+        touch: &[f64],
+        before: &Pose,
+        now: &Pose,
+    ) -> Vec<f64> {
+        if pose::distance_between(before, now) < 0.003 {
+            return touch.to_vec();
+        }
+        let bodies = self.hand.tree.forward(touch);
+        let points = tips(self.hand)
+            .iter()
+            .map(|tip| PointTarget {
+                body: tip.body,
+                point_in_body: tip.point,
+                target_in_world: before * (bodies[tip.body] * tip.point),
+                weight: 1.0,
+                huber: f64::INFINITY,
+            })
+            .collect();
+        let targets = FrameTargets {
+            points,
+            rest: touch.to_vec(),
+            fixed_wrist: true,
+            ..FrameTargets::default()
+        };
+        solver.solve(&targets, (now, touch), 40).joints
     }
 
     fn point_targets(&self, keypoints: &Keypoints) -> Vec<PointTarget> {
