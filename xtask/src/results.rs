@@ -1,6 +1,8 @@
 //! `cargo xtask results transfer`: runs the main job on every clip and hand and writes the table of
 //! `docs/results/transfer.md`.
 
+mod summary;
+
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -108,7 +110,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
             write_lines(&lines_path, &done)?;
         }
     }
-    println!("{}", table(&done));
+    println!("{}{}", table(&done), summary::summary(&done, summary::details));
     Ok(true)
 }
 
