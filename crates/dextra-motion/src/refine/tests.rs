@@ -318,3 +318,99 @@ fn a_grasp_difference_is_the_shift_that_was_put_in() {
         assert!((difference.tips - shift).abs() < 1e-9, "{difference:?}");
     }
 }
+
+#[test]
+fn a_hand_that_needs_longer_between_two_holds_gets_a_pause_in_which_nothing_moves() {
+    let demo = synth(SynthClip::Cube, 0, &NoiseConfig::none());
+    let phases = PhaseConfig::default();
+    let whole = held(&demo)[0];
+    let (take, release) = (whole.take, whole.release.unwrap());
+    // As if the hand let go in the middle and took the cube again half a second later.
+    let middle = usize::midpoint(take, release);
+    let again = middle + (0.5 * demo.fps) as usize;
+    let holds = [Hold { release: Some(middle), ..whole }, Hold { take: again, ..whole }];
+    let schedule = timeline(&demo, &holds, &phases, 0.01);
+    let [(at, length)] = schedule.pauses[..] else { panic!("{:?}", schedule.pauses) };
+    let needed = phases.after_release() + super::timeline::TRAVEL + phases.before_take();
+    assert!((length - (needed - 0.5)).abs() < 0.02, "{length}");
+    let between = schedule.holds[1].take - schedule.holds[0].release.unwrap();
+    assert!((between as f64 * 0.01 - needed).abs() < 0.03, "{between}");
+    // During the pause the reference stands still and no human is shown; steps only rise.
+    let first = ((schedule.lead_in + at) / 0.01).ceil() as usize;
+    let last = ((schedule.lead_in + at + length) / 0.01).floor() as usize;
+    assert_eq!(schedule.reference[0][first], schedule.reference[0][last]);
+    let frames = &schedule.judged.frames;
+    assert!(frames.windows(2).all(|pair| pair[0].step < pair[1].step));
+    let inside = frames.iter().filter(|f| f.step > first && f.step < last);
+    assert!(inside.clone().count() > 20 && inside.clone().all(|f| !f.is_demonstrated()));
+    assert_eq!(frames.iter().filter(|f| f.is_demonstrated()).count(), demo.frames());
+}
+
+#[test]
+fn the_wrist_turns_about_a_rolled_object_and_the_tips_stay_on_it() {
+    let fixture = fixture();
+    let refined = run(&fixture, &RefineConfig::default(), &mut NoJournal, &Unobserved).unwrap();
+    let schedule = &refined.timeline;
+    let rest = [schedule.reference[0][0]];
+    let model = &fixture.models[0];
+    let touch: Vec<f64> = fixture.hand.neutral().iter().map(|q| q + 0.4).collect();
+    let touch: Vec<f64> = touch
+        .iter()
+        .zip(&fixture.hand.tree.joints)
+        .map(|(q, joint)| q.clamp(joint.range.0, joint.range.1))
+        .collect();
+    let grasp = Grasp {
+        object_from_root: Pose::from_parts(
+            Vector3::new(0.0, 0.0, 0.15).into(),
+            UnitQuaternion::identity(),
+        ),
+        touch: fixture.hand.ctrl(&touch),
+        touch_joints: touch.clone(),
+        ..Grasp::placeholder(&schedule.holds[0])
+    };
+    // A human palm that turns by 0.4 rad about its x axis during the hold.
+    let hold = &schedule.holds[0];
+    let frames = 200;
+    let palm = model.world_from_palm(&grasp.object_from_root, &touch);
+    let palms = (0..frames)
+        .map(|f| {
+            let turn = UnitQuaternion::from_euler_angles(0.4 * f as f64 / frames as f64, 0.0, 0.0);
+            Some(palm * Pose::from_parts(Vector3::zeros().into(), turn))
+        })
+        .collect();
+    let start = (schedule.demonstrated_time(hold.take) * fixture.demo.fps).round() as usize;
+    let human = HumanHold {
+        keypoints: vec![[Point3::origin(); 21]; frames],
+        palms,
+        first_frame: start,
+        fps: fixture.demo.fps,
+    };
+    assert!(roll::turns(&human));
+    let qpos = refined.scene.default_qpos();
+    let fitter = super::hypothesis::Fitter {
+        scene: &refined.scene,
+        index: 0,
+        hand: &fixture.hand,
+        model,
+        object: 0,
+        at_take: rest[0],
+        qpos: &qpos,
+        config: HypothesisConfig::default(),
+    };
+    let weights = crate::retarget::Regularisation {
+        rest_m_per_rad: 0.001,
+        smooth_joint_m_per_rad: 0.0,
+        smooth_wrist: 0.0,
+        smooth_wrist_m_per_rad: 0.0,
+    };
+    let mut solver = crate::retarget::FrameSolver::new(model, weights).unwrap();
+    let knots = roll::fit(&fitter, &mut solver, &grasp, &human, schedule, hold);
+    assert!(!knots.is_empty(), "a quarter of the turn at least can be followed");
+    assert!(pose::angle_between(&knots[0].root, &Pose::identity()) < 0.02);
+    let turned = pose::angle_between(&knots[knots.len() - 1].root, &Pose::identity());
+    assert!(turned > 0.08, "{turned}");
+    assert!(knots.iter().skip(5).any(|knot| knot.fingers.iter().any(|f| f.abs() > 0.01)));
+    // A palm that stands still turns nothing.
+    let still = HumanHold { palms: vec![Some(palm); frames], ..human };
+    assert!(!roll::turns(&still));
+}

@@ -1,6 +1,7 @@
 //! The library's main verb from end to end, on built-in clips and a hand of the user's.
 
 mod hands;
+mod motions;
 mod replay;
 mod resume;
 mod threads;
