@@ -515,3 +515,30 @@ fn cpu_seconds() -> f64 {
     };
     read().unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trajectory_is_fragile_at_half_the_step_or_when_the_object_is_displaced() {
+        let trials = |offset_cm: f64, successes: usize| RobustnessReport {
+            offset_cm,
+            tolerance_cm: 4.0,
+            successes,
+            trials: 100,
+            rate: successes as f64 / 100.0,
+            wilson_low: 0.0,
+            wilson_high: 1.0,
+        };
+        let sturdy = [trials(0.5, 10), trials(1.0, 70)];
+        assert_eq!(fragility((0.029, 0.49), &sturdy), None, "half a centimetre is not asked");
+        assert_eq!(fragility((0.01, 0.1), &[]), None, "nothing measured, nothing said");
+        let weak = fragility((0.01, 0.1), &[trials(1.0, 69)]).unwrap();
+        assert!(weak.contains("69 of 100"), "{weak}");
+        let far = fragility((0.031, 0.1), &sturdy).unwrap();
+        assert!(far.contains("half the time step") && far.contains("3.1 cm"), "{far}");
+        assert!(fragility((0.01, 0.51), &sturdy).is_some());
+        assert!(fragility((f64::INFINITY, 1.0), &sturdy).is_some());
+    }
+}

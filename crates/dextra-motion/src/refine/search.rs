@@ -148,3 +148,16 @@ impl Search {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::stalled;
+
+    #[test]
+    fn a_search_stalls_when_three_iterations_gain_less_than_four_percent() {
+        assert!(!stalled(&[1.0, 1.0, 1.0]), "too early to tell");
+        assert!(stalled(&[1.0, 1.0, 0.99, 0.97]));
+        assert!(!stalled(&[1.0, 1.0, 0.99, 0.95]));
+        assert!(stalled(&[5.0, 1.0, 1.0, 1.0, 1.0]), "only the last iterations count");
+    }
+}
