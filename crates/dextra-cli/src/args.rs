@@ -64,6 +64,9 @@ pub struct TransferArgs {
     /// with the object displaced by 1 cm), and search longer for a sturdy one.
     #[arg(long)]
     pub robust: bool,
+    /// Try the grasps of an earlier result of the same hand and object first.
+    #[arg(long, value_name = "DIR")]
+    pub reuse: Option<PathBuf>,
 }
 
 /// `feasibility`.

@@ -44,7 +44,7 @@ use job::Job;
 use journal::{Journal, Observer};
 use judge::{HumanHold, human_hold};
 use nalgebra::Point3;
-use plan::PhaseConfig;
+use plan::{Grasp, PhaseConfig};
 use timeline::{Timeline, timeline};
 use trials::Quarantined;
 
@@ -120,6 +120,8 @@ pub struct RefineInput<'a> {
     pub objects: &'a [ObjectModel],
     /// The kinematic reference.
     pub motion: &'a Motion,
+    /// Grasps that worked before, to begin with; their retreat is in the object's frame.
+    pub remembered: &'a [Grasp],
 }
 
 /// The result: controls and what they did.
@@ -140,6 +142,8 @@ pub struct Refined {
     pub repaired: bool,
     /// Physics steps of all trials.
     pub sim_steps: u64,
+    /// The grasps as they are played, one per hold; their retreat is in the object's frame.
+    pub grasps: Vec<Grasp>,
     /// What the user should know.
     pub notes: Vec<String>,
     /// The first trial whose state left the real numbers, when there was one.
@@ -217,6 +221,7 @@ pub fn refine(
         repaired: found.repaired,
         sim_steps: found.sim_steps,
         quarantined: found.quarantined,
+        grasps: found.grasps,
         notes,
         scene,
     })
@@ -251,10 +256,12 @@ fn begin(
         object.mesh.vertices.iter().for_each(|v| v.iter().copied().for_each(&mut put));
         object.mesh.faces.iter().flatten().for_each(|&index| put(f64::from(index)));
     }
+    let remembered = format!("{:?}", input.remembered);
     let maps: Vec<_> = input.hands.iter().map(|hand| &hand.map).collect();
     let config = RefineConfig { threads: 0, ..config.clone() };
     let words = format!("{config:?} {maps:?} {:?}", schedule.holds);
-    let mut question: Vec<&[u8]> = vec![scene.xml.as_bytes(), &numbers, words.as_bytes()];
+    let mut question: Vec<&[u8]> =
+        vec![scene.xml.as_bytes(), &numbers, words.as_bytes(), remembered.as_bytes()];
     question.extend(scene.files.iter().map(|(_, bytes)| bytes.as_slice()));
     journal.begin(&question);
 }

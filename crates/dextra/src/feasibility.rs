@@ -174,6 +174,7 @@ fn on(request: &FeasibilityRequest, hand: &str) -> TransferRequest {
         robustness_trials: 0,
         human_weight: 1.0,
         robust: false,
+        reuse: None,
     }
 }
 

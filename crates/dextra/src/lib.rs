@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod error;
 pub mod feasibility;
 pub mod film;
+mod grasps;
 mod journal;
 mod outputs;
 mod pictures;

@@ -49,7 +49,9 @@ fn provenance(writer: &mut NpzWriter, demo: &Demonstration, seed: u64) -> Result
 /// # Errors
 /// [`Error::Io`] with the file that could not be removed or the folder that could not be listed.
 pub fn clear(dir: &Path) -> Result<(), Error> {
-    for name in ["report.json", "strip.png", "contacts.png", "film.gif", "quarantine.npz"] {
+    for name in
+        ["report.json", "strip.png", "contacts.png", "film.gif", "quarantine.npz", "grasps.json"]
+    {
         remove(&dir.join(name))?;
     }
     let mjcf = dir.join("mjcf");

@@ -28,6 +28,8 @@ pub struct TransferRequest {
     pub human_weight: f64,
     /// Whether a fragile trajectory is rejected, and searched for longer before.
     pub robust: bool,
+    /// Folder of an earlier result of the same hand and object, whose grasps are tried first.
+    pub reuse: Option<PathBuf>,
 }
 
 /// Most trials per displacement: beyond this the confidence interval no longer narrows usefully.
@@ -79,6 +81,7 @@ mod tests {
             robustness_trials: 100,
             human_weight: 1.0,
             robust: false,
+            reuse: None,
         };
         assert!(good.check().is_ok());
         for (bad, word) in [

@@ -6,7 +6,7 @@ use crate::journal::JournalFile;
 use crate::progress::Reporter;
 use crate::report::{Details, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
-use crate::{demo, feasibility, outputs, pictures, plots};
+use crate::{demo, feasibility, grasps, outputs, pictures, plots};
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::retime;
@@ -70,6 +70,10 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let assessed = feasibility::of_loaded(&recorded, &surfaces, &hands, &models)?;
     notes.extend(feasibility::notes(&assessed));
     let motion = retargeted(&demo, &objects, &models)?;
+    let remembered = match &request.reuse {
+        Some(dir) => grasps::read(dir, &hands, &objects)?,
+        None => Vec::new(),
+    };
     let out = &request.out;
     outputs::clear(out)?;
     outputs::write_motion(&out.join("motion.npz"), &motion, &demo, request.seed)?;
@@ -92,6 +96,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
         models: &models,
         objects: &objects,
         motion: &motion,
+        remembered: &remembered,
     };
     let refined =
         refine(&input, &config, &mut journal, &Watch(reporter)).map_err(|error| match error {
@@ -108,6 +113,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, &demo)?;
     outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo, request.seed)?;
     plots::write(out, &refined).map_err(Error::stage("plots"))?;
+    grasps::write(out, &refined.grasps, &hands, &objects)?;
     if let Some(trial) = &refined.quarantined {
         outputs::write_quarantine(
             &out.join("quarantine.npz"),

@@ -108,6 +108,7 @@ fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
             robustness_trials: args.robustness_trials,
             human_weight: args.human_weight,
             robust: args.robust,
+            reuse: args.reuse.clone(),
         };
         request.check()?;
         requests.push(request);

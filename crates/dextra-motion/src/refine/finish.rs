@@ -76,6 +76,7 @@ impl Job<'_> {
             grasp_changed,
             repaired,
             sim_steps: trials.sim_steps,
+            grasps: plan.played_grasps(&theta),
             notes,
             quarantined: trials.first_quarantined.take(),
         })

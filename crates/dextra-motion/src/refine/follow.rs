@@ -79,6 +79,7 @@ pub(super) fn motion(
         grasp_changed: false,
         repaired: false,
         sim_steps: schedule.steps as u64,
+        grasps: Vec::new(),
         notes: Vec::new(),
         quarantined: None,
     }

@@ -22,6 +22,8 @@ pub struct Hypothesis {
     pub name: String,
     /// True when the grasp is not the human's but one about the object's centre.
     pub changed: bool,
+    /// True when it is one that worked before.
+    pub remembered: bool,
 }
 
 /// Keypoints of one hand in the frame of the object it takes, one entry per frame.

@@ -4,7 +4,7 @@ use super::hypothesis::Hypothesis;
 use super::journal::{Journal, Observer};
 use super::judge::{HumanHold, Judge};
 use super::outcome::{CostConfig, Margin, Outcome, Tolerance};
-use super::plan::{IdlePath, Plan};
+use super::plan::{Grasp, IdlePath, Plan};
 use super::search::{CemConfig, Search};
 use super::stage::{Prefix, Stage};
 use super::timeline::Timeline;
@@ -22,6 +22,7 @@ pub(super) struct Found {
     pub grasp_changed: bool,
     pub repaired: bool,
     pub sim_steps: u64,
+    pub grasps: Vec<Grasp>,
     pub notes: Vec<String>,
     pub quarantined: Option<Quarantined>,
 }
@@ -198,7 +199,11 @@ impl Job<'_> {
             let name = format!("{status}: {}", hypothesis.name);
             let seed = self.stream(stream, index, 0);
             search.run(trials, &plan, &screen, &stage.window(short.0, short.1), seed, &name)?;
+            let known = hypothesis.remembered && search.outcome.is_some_and(|o| o.within(&good));
             screened.push((index, search));
+            if known {
+                break;
+            }
         }
         let cost = |search: &Search| search.outcome.map_or(f64::INFINITY, |o| o.cost);
         // Where the human turned the object in the fingers, a grasp that can do so too is tried first.

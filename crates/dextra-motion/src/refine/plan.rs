@@ -347,6 +347,33 @@ impl Plan<'_> {
         away(carried, leave * min_jerk(since_open / phases.retreat))
     }
 
+    /// The grasps with their parameters worked in, so that zeros repeat them; retreats are in the
+    /// object's frame. In-hand motions are left out.
+    pub fn played_grasps(&self, all: &[f64]) -> Vec<Grasp> {
+        (0..self.grasps.len())
+            .map(|hold| {
+                let grasp = &self.grasps[hold];
+                let theta = &all[self.range(hold)];
+                let take = self.holds()[hold].take;
+                let offsets = &theta[WRIST_PARAMETERS..];
+                let touch: Vec<f64> =
+                    grasp.touch.iter().zip(offsets).map(|(touch, offset)| touch + offset).collect();
+                let harder = 1.0 + theta[6] / SQUEEZE;
+                let squeezed = (0..touch.len())
+                    .map(|i| touch[i] + harder * (grasp.squeezed[i] - grasp.touch[i]))
+                    .collect();
+                Grasp {
+                    object_from_root: self.object_from_root(hold, theta, take),
+                    touch,
+                    squeezed,
+                    retreat: self.at_take[hold].rotation.inverse() * grasp.retreat,
+                    roll: Vec::new(),
+                    ..grasp.clone()
+                }
+            })
+            .collect()
+    }
+
     /// Actuator targets of hand `hand` at `step` under the parameters of all planned holds.
     pub fn fingers(&self, hand: usize, theta: &[f64], step: usize) -> Vec<f64> {
         let Some(hold) = self.in_charge(hand, step) else {

@@ -57,7 +57,7 @@ impl Job<'_> {
     /// The human's grasps: the median over the hold and means round several moments; where the hand
     /// turns about the object, first of all early ones that roll with the human.
     pub(super) fn human_hypotheses(&self, stage: &Stage) -> Result<Vec<Hypothesis>, RefineError> {
-        let mut hypotheses = Vec::new();
+        let mut hypotheses: Vec<Hypothesis> = self.remembered(stage).into_iter().collect();
         let rolls = stage.holds.clone().any(|hold| roll::turns(&self.human[hold]));
         if rolls {
             for fraction in EARLY {
@@ -71,6 +71,26 @@ impl Job<'_> {
             hypotheses.extend(self.human_hypothesis(stage, Some(fraction), false, name)?);
         }
         Ok(hypotheses)
+    }
+
+    /// The grasps that worked before, when there is one for every hold of the stage: the later the hold
+    /// of a hand and object, the later the grasp.
+    fn remembered(&self, stage: &Stage) -> Option<Hypothesis> {
+        let grasps = stage.holds.clone().map(|hold| {
+            let steps = &self.schedule.holds[hold];
+            let same =
+                |(hand, object): (usize, usize)| (hand, object) == (steps.hand, steps.object);
+            let earlier = self.schedule.holds[..hold].iter();
+            let rank = earlier.filter(|h| same((h.hand, h.object))).count();
+            let known: Vec<&Grasp> =
+                self.input.remembered.iter().filter(|g| same((g.hand, g.object))).collect();
+            let grasp = *known.get(rank).or(known.last())?;
+            let at_take = stage.at_take[hold - stage.holds.start];
+            Some(Grasp { retreat: at_take.rotation * grasp.retreat, ..grasp.clone() })
+        });
+        let grasps = grasps.collect::<Option<Vec<_>>>()?;
+        let name = "remembered".to_owned();
+        Some(Hypothesis { grasps, name, changed: false, remembered: true })
     }
 
     fn human_hypothesis(
@@ -107,7 +127,7 @@ impl Job<'_> {
             }
             grasps.push(grasp);
         }
-        Ok(Some(Hypothesis { grasps, name, changed: false }))
+        Ok(Some(Hypothesis { grasps, name, changed: false, remembered: false }))
     }
 
     /// Grasps about the object's centre, from the first human one, at several yaws and tilts.
@@ -116,7 +136,9 @@ impl Job<'_> {
         stage: &Stage,
         human: &[Hypothesis],
     ) -> Result<Vec<Hypothesis>, RefineError> {
-        let Some(first) = human.iter().find(|h| h.grasps.iter().all(|g| g.roll.is_empty())) else {
+        let Some(first) =
+            human.iter().find(|h| !h.remembered && h.grasps.iter().all(|g| g.roll.is_empty()))
+        else {
             return Ok(Vec::new());
         };
         let mut hypotheses = Vec::new();
@@ -141,7 +163,12 @@ impl Job<'_> {
                 })
                 .collect();
             let name = format!("about the object's centre, yaw {yaw_deg}, tilt {tilt_deg} deg");
-            hypotheses.extend(moved.map(|grasps| Hypothesis { grasps, name, changed: true }));
+            hypotheses.extend(moved.map(|grasps| Hypothesis {
+                grasps,
+                name,
+                changed: true,
+                remembered: false,
+            }));
         }
         Ok(hypotheses)
     }

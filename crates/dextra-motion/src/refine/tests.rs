@@ -59,6 +59,7 @@ fn run(
         models: &fixture.models,
         objects: &fixture.objects,
         motion: &fixture.motion,
+        remembered: &[],
     };
     refine(&input, config, journal, observer)
 }

@@ -4,6 +4,7 @@ mod hands;
 mod motions;
 mod replay;
 mod resume;
+mod reuse;
 mod threads;
 
 use dextra::{ClipOptions, Report, Silent, TransferRequest, transfer};
@@ -24,6 +25,7 @@ pub fn request(clip: &str, hand: &str, out: &Path) -> TransferRequest {
         robustness_trials: 4,
         human_weight: 1.0,
         robust: false,
+        reuse: None,
     }
 }
 
