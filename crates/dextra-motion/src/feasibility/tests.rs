@@ -372,7 +372,7 @@ fn a_pushed_object_is_told() {
         }
     }
     let lift = interval(&demo).lift;
-    assert_eq!(only(&demo, Kind::Slide, Severity::Warning), lift);
+    assert_eq!(only(&demo, Kind::Slide, Severity::Info), lift);
 }
 
 #[test]
