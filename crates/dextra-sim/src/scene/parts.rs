@@ -29,12 +29,16 @@ pub(super) fn set_options(spec: &mut MjSpec, config: &SceneConfig) {
 /// impedance (0.9 to 0.95) fingertips at 1 N m sink 2 to 5 mm into what they hold and held objects
 /// creep; with 0.95 to 0.99 static penetration and creep are a fifth of that, nearer to real
 /// fingers and objects.
+///
+/// A scene with a hand whose geoms state stiffness and damping themselves, or a margin, keeps the
+/// engine's impedance: those are tuned to it and would jitter.
 pub(super) fn harden(spec: &mut MjSpec) {
+    let tuned = spec.geom_iter_mut().any(|geom| geom.solref()[0] <= 0.0 || geom.margin() != 0.0);
+    if tuned {
+        return;
+    }
     for geom in spec.geom_iter_mut() {
-        // A geom that states stiffness and damping themselves, or a margin, is tuned to its own impedance.
-        if geom.solref()[0] > 0.0 && geom.margin() == 0.0 {
-            *geom.solimp_mut() = [0.95, 0.99, 0.001, 0.5, 2.0];
-        }
+        *geom.solimp_mut() = [0.95, 0.99, 0.001, 0.5, 2.0];
     }
 }
 
