@@ -1,7 +1,6 @@
 use super::*;
 use nalgebra::UnitQuaternion;
 use proptest::prelude::*;
-use std::f64::consts::FRAC_1_SQRT_2;
 use std::fmt::Write;
 use std::process::{Command, Stdio};
 

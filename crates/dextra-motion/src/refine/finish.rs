@@ -63,11 +63,12 @@ impl Job<'_> {
         let mut ctrl = plan.controls(&theta, 0, self.schedule.steps, &qpos0);
         let mut repaired = false;
         let worth = best.outcome.good > 0.35 && trials.sim_steps < self.config.step_budget;
-        if !self.success(&best.outcome) && worth {
-            if let Some(better) = self.repair(trials, &plan, &qpos0, &ctrl)? {
-                ctrl = better;
-                repaired = true;
-            }
+        if !self.success(&best.outcome)
+            && worth
+            && let Some(better) = self.repair(trials, &plan, &qpos0, &ctrl)?
+        {
+            ctrl = better;
+            repaired = true;
         }
         Ok(Found {
             qpos0,
