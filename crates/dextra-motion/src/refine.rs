@@ -1,6 +1,6 @@
 //! Grasp first, then carry: from a demonstration to controls that hold up in physics.
 //!
-//! 1. See which hand has which object when ([`crate::holds`]) and lay that out in time ([`timeline`]).
+//! 1. See which hand has which object when ([`crate::holds`]) and lay that out in time ([`mod@timeline`]).
 //! 2. Stage after stage: fit several hypotheses of the human's grasp to the robot hand
 //!    ([`hypothesis`]), and search grasps round each of them in true physics, by approach, closing and
 //!    a short lift ([`search`]).
