@@ -18,16 +18,22 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs a Python script with arguments and returns what it printed, or `None`, with a line saying
-/// so, where Python or one of `modules` is missing.
+/// Runs a Python script with arguments in the interpreter that `DEXTRA_PYTHON` names, else `python3`,
+/// and returns what it printed, or `None`, with a line saying so, where it or one of `modules` is
+/// missing.
 pub fn python(modules: &[&str], script: &str, args: &[&Path]) -> Option<String> {
+    let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
     let imports = format!("import {}", modules.join(", "));
-    let available = Command::new("python3").args(["-c", &imports]).output();
+    let available = Command::new(&python).args(["-c", &imports]).output();
     if !available.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: python3 with {} is not on this machine", modules.join(", "));
+        eprintln!(
+            "skipped: {} has no {}; DEXTRA_PYTHON names another Python",
+            python.display(),
+            modules.join(" and ")
+        );
         return None;
     }
-    let output = Command::new("python3").arg("-c").arg(script).args(args).output().unwrap();
+    let output = Command::new(&python).arg("-c").arg(script).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
 }
