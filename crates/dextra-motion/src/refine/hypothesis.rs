@@ -66,6 +66,28 @@ impl Default for HypothesisConfig {
     }
 }
 
+/// Where a hand's tips are.
+pub(super) fn tip_places(hand: &Hand, root: &Pose, joints: &[f64]) -> Vec<Point3<f64>> {
+    let bodies = hand.tree.forward(joints);
+    tips(hand).iter().map(|tip| root * (bodies[tip.body] * tip.point)).collect()
+}
+
+/// Asks for the tips at given places with the wrist where it is, near the joint angles `rest`.
+pub(super) fn tips_at(hand: &Hand, places: &[Point3<f64>], rest: &[f64]) -> FrameTargets {
+    let points = tips(hand)
+        .iter()
+        .zip(places)
+        .map(|(tip, place)| PointTarget {
+            body: tip.body,
+            point_in_body: tip.point,
+            target_in_world: *place,
+            weight: 1.0,
+            huber: f64::INFINITY,
+        })
+        .collect();
+    FrameTargets { points, rest: rest.to_vec(), fixed_wrist: true, ..FrameTargets::default() }
+}
+
 /// Fits grasps of one hand.
 pub struct Fitter<'a> {
     /// The scene.
@@ -191,23 +213,7 @@ impl Fitter<'_> {
         if pose::distance_between(before, now) < 0.003 {
             return touch.to_vec();
         }
-        let bodies = self.hand.tree.forward(touch);
-        let points = tips(self.hand)
-            .iter()
-            .map(|tip| PointTarget {
-                body: tip.body,
-                point_in_body: tip.point,
-                target_in_world: before * (bodies[tip.body] * tip.point),
-                weight: 1.0,
-                huber: f64::INFINITY,
-            })
-            .collect();
-        let targets = FrameTargets {
-            points,
-            rest: touch.to_vec(),
-            fixed_wrist: true,
-            ..FrameTargets::default()
-        };
+        let targets = tips_at(self.hand, &tip_places(self.hand, before, touch), touch);
         solver.solve(&targets, (now, touch), 40).joints
     }
 

@@ -1,15 +1,13 @@
 //! Objects that turn in the fingers: the wrist moves about the object as the human's did, and the
 //! fingers follow so that their tips stay where they touch (no slip at the tips, not at the wrist).
 
-use super::hypothesis::Fitter;
+use super::hypothesis::{Fitter, tip_places, tips_at};
 use super::judge::HumanHold;
 use super::plan::{Grasp, ROLL_KNOT_S, RollKnot};
 use super::timeline::{HoldSteps, Timeline};
-use super::trials::tips;
-use crate::retarget::{FrameSolver, FrameTargets, PointTarget};
+use crate::retarget::FrameSolver;
 use dextra_core::signal::smooth_poses;
 use dextra_core::{Pose, pose};
-use nalgebra::Point3;
 
 /// A palm that turns by more than this about the object it has means it, radians; recorded hands
 /// wander by less.
@@ -67,10 +65,7 @@ fn follow(
 ) -> Option<Vec<RollKnot>> {
     let touch = &grasp.touch_joints;
     let root = fitter.at_take * grasp.object_from_root;
-    let bodies = fitter.hand.tree.forward(touch);
-    let tips = tips(fitter.hand);
-    let placed: Vec<Point3<f64>> =
-        tips.iter().map(|tip| root * (bodies[tip.body] * tip.point)).collect();
+    let placed = tip_places(fitter.hand, &root, touch);
     let root_from_palm = fitter.model.world_from_palm(&Pose::identity(), touch);
     let mut joints = touch.clone();
     let start = fitter.hand.ctrl(touch);
@@ -78,30 +73,11 @@ fn follow(
     for motion in motions {
         let part = pose::interpolate(&Pose::identity(), motion, share);
         let delta = root_from_palm * part * root_from_palm.inverse();
-        let points = tips
-            .iter()
-            .zip(&placed)
-            .map(|(tip, place)| PointTarget {
-                body: tip.body,
-                point_in_body: tip.point,
-                target_in_world: *place,
-                weight: 1.0,
-                huber: f64::INFINITY,
-            })
-            .collect();
-        let targets = FrameTargets {
-            points,
-            rest: joints.clone(),
-            fixed_wrist: true,
-            ..FrameTargets::default()
-        };
+        let targets = tips_at(fitter.hand, &placed, &joints);
         let moved = root * delta;
         joints = solver.solve(&targets, (&moved, &joints), 30).joints;
-        let bodies = fitter.hand.tree.forward(&joints);
-        let strayed = tips
-            .iter()
-            .zip(&placed)
-            .map(|(tip, place)| (moved * (bodies[tip.body] * tip.point) - place).norm());
+        let now = tip_places(fitter.hand, &moved, &joints);
+        let strayed = now.iter().zip(&placed).map(|(now, place)| (now - place).norm());
         if strayed.fold(0.0, f64::max) > OFF {
             return None;
         }

@@ -349,9 +349,4 @@ impl<'a> Trials<'a> {
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.batch
     }
-
-    /// The batch and how trials are judged.
-    pub fn batch_and_judge(&mut self) -> (&mut Batch, &Judge<'a>) {
-        (&mut self.batch, &self.judge)
-    }
 }
