@@ -34,6 +34,9 @@ struct StoredGrasp {
     object_from_root_quat_wxyz: [f64; 4],
     finger_center_in_root_m: [f64; 3],
     retreat_in_object: [f64; 3],
+    /// How much higher the opened hand is than the closed one.
+    #[serde(default)]
+    rise_m: f64,
     open_ctrl: Vec<f64>,
     open_joints_rad: Vec<f64>,
     touch_ctrl: Vec<f64>,
@@ -73,6 +76,7 @@ pub fn write(
             object_from_root_quat_wxyz: pose::quat_wxyz(&grasp.object_from_root),
             finger_center_in_root_m: grasp.finger_center_in_root.coords.into(),
             retreat_in_object: grasp.retreat.into(),
+            rise_m: grasp.rise,
             open_ctrl: grasp.open.clone(),
             open_joints_rad: grasp.open_joints.clone(),
             touch_ctrl: grasp.touch.clone(),
@@ -150,6 +154,7 @@ pub fn read(dir: &Path, hands: &[Hand], objects: &[ObjectModel]) -> Result<Vec<G
             touch_joints: stored.touch_joints_rad,
             squeezed: stored.squeezed_ctrl,
             retreat,
+            rise: stored.rise_m,
             roll: Vec::new(),
         });
     }

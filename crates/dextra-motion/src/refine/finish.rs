@@ -207,8 +207,9 @@ impl Job<'_> {
         let mut base = ctrl.to_vec();
         for round in 0..2 {
             let seed = self.stream(17, round, 0);
+            let (config, budget) = (&self.config.repair, self.config.step_budget);
             let improved =
-                repair::repair(trials, &target, qpos0, &base, from, &self.config.repair, seed)?;
+                repair::repair(trials, &target, qpos0, &base, from, config, budget, seed)?;
             let result = self.replayed(qpos0, &improved);
             trials.sim_steps += self.schedule.steps as u64;
             if result > best_result {

@@ -9,7 +9,8 @@ use crate::retarget::{
 use dextra_core::demonstration::{Keypoints, keypoint, world_from_palm};
 use dextra_core::{Pose, Side, pose};
 use dextra_sim::hand::Hand;
-use dextra_sim::scene::Scene;
+use dextra_sim::object::Surface;
+use dextra_sim::scene::{Owner, Scene};
 use dextra_sim::world::World;
 use nalgebra::{Point3, UnitQuaternion, Vector3};
 
@@ -100,6 +101,8 @@ pub struct Fitter<'a> {
     pub model: &'a RetargetHand,
     /// Index of the object it takes.
     pub object: usize,
+    /// Its surface.
+    pub surface: &'a Surface,
     /// Pose of that object when it is taken.
     pub at_take: Pose,
     /// Joint positions of the scene then; those of the fitted hand do not matter.
@@ -149,11 +152,12 @@ impl Fitter<'_> {
         opening: f64,
     ) -> Option<Grasp> {
         let mut world = World::new(self.scene);
-        let (open, root) = self.opened(solver, &mut world, &world_from_root, &touch, opening);
+        let (open, root, rise) = self.opened(solver, &mut world, &world_from_root, &touch, opening);
         let touch = self.touching_again(solver, &touch, &world_from_root, &root);
         let world_from_root = root;
         let squeezed = self.opposed(solver, &world_from_root, &touch, self.config.closing);
-        let retreat = self.retreat(&mut world, &world_from_root, &open, approach);
+        let raised = nalgebra::Translation3::from(Vector3::z() * rise) * world_from_root;
+        let retreat = self.retreat(&mut world, &raised, &open, approach);
         let bodies = self.hand.tree.forward(&touch);
         let tips = tips(self.hand);
         let center: Vector3<f64> =
@@ -169,12 +173,14 @@ impl Fitter<'_> {
             touch_joints: touch,
             squeezed: self.hand.ctrl(&squeezed),
             retreat,
+            rise,
             roll: Vec::new(),
         })
     }
 
-    /// The opened hand, and the root pose at which it is in nothing. A widely opened hand may have to
-    /// leave a small object far behind to be clear of the table: it then opens less.
+    /// The opened hand, the root pose at which it is not in the object, and by how much it must be
+    /// higher not to be in the table. A widely opened hand may have to leave a small object far behind:
+    /// it then opens less.
     fn opened(
         &self,
         solver: &mut FrameSolver,
@@ -182,24 +188,46 @@ impl Fitter<'_> {
         root: &Pose,
         touch: &[f64],
         opening: f64,
-    ) -> (Vec<f64>, Pose) {
+    ) -> (Vec<f64>, Pose, f64) {
         /// A hand that is pushed away by less is still where it was fitted, metres.
         const NEAR: f64 = 0.012;
-        let mut best: Option<(f64, Vec<f64>, Pose)> = None;
+        let mut best: Option<(f64, Vec<f64>, Pose, f64)> = None;
         for share in [1.0, 0.7, 0.45] {
             let open = self.opposed(solver, root, touch, -opening * share);
             let open = self.untangled(world, open);
-            let pushed = self.pushed_out(world, *root, &open);
+            let rise = self.rise(world, *root, &open);
+            let raised = nalgebra::Translation3::from(Vector3::z() * rise) * root;
+            let pushed = self.pushed_out(world, raised, &open);
             let way = pose::distance_between(root, &pushed);
+            let pushed = nalgebra::Translation3::from(Vector3::z() * -rise) * pushed;
             if best.as_ref().is_none_or(|(least, ..)| way < least - 0.003) {
-                best = Some((way, open, pushed));
+                best = Some((way, open, pushed, rise));
             }
             if way < NEAR {
                 break;
             }
         }
-        let (_, open, pushed) = best.expect("the first share is always better than none");
-        (open, pushed)
+        let (_, open, pushed, rise) = best.expect("the first share is always better than none");
+        (open, pushed, rise)
+    }
+
+    /// By how much the opened hand must be higher not to be in the table, metres.
+    fn rise(&self, world: &mut World<'_>, root: Pose, open: &[f64]) -> f64 {
+        const HIGHEST: f64 = 0.06;
+        let mut rise = 0.0;
+        while rise < HIGHEST {
+            let raised = nalgebra::Translation3::from(Vector3::z() * rise) * root;
+            world.reset(&self.qpos(&raised, open));
+            world.forward();
+            let contacts = world.hand_contacts();
+            let own = contacts.iter().filter(|c| c.hand == self.index && c.other == Owner::Table);
+            let depth = own.map(|c| c.depth).fold(0.0, f64::max);
+            if depth < 5e-4 {
+                break;
+            }
+            rise += depth + 5e-4;
+        }
+        rise
     }
 
     /// Joint angles with which the tips touch where they did before the root was moved.
@@ -230,12 +258,44 @@ impl Fitter<'_> {
                 Some(PointTarget {
                     body: point.body,
                     point_in_body: point.point_in_body,
-                    target_in_world: keypoints[point.keypoint],
+                    target_in_world: if keypoint::TIPS.contains(&point.keypoint) {
+                        self.outside(&keypoints[point.keypoint], point.radius)
+                    } else {
+                        keypoints[point.keypoint]
+                    },
                     weight,
                     huber: f64::INFINITY,
                 })
             })
             .collect()
+    }
+
+    /// A human fingertip moved to where a robot's of this radius is in neither the table nor the object:
+    /// human fingers are thinner, and recorded ones are inside objects by a centimetre.
+    pub(super) fn outside(&self, tip: &Point3<f64>, radius: f64) -> Point3<f64> {
+        let floor = self.scene.config.table_height + radius;
+        let above = |p: Point3<f64>| Point3::new(p.x, p.y, p.z.max(floor));
+        let depth = |p: &Point3<f64>| {
+            radius - self.surface.signed_distance(&self.at_take.inverse_transform_point(p))
+        };
+        let pushed = |p: &Point3<f64>| {
+            let closest = self.surface.closest(&self.at_take.inverse_transform_point(p));
+            above(self.at_take * (closest.point + closest.normal * radius))
+        };
+        let tip = above(*tip);
+        if depth(&tip) <= 0.0 {
+            return tip;
+        }
+        let out = pushed(&tip);
+        // Where the way out led down into the table, the way sideways half-way up the object.
+        let middle = self
+            .surface
+            .mesh()
+            .bounds()
+            .map_or(tip, |(low, high)| self.at_take * nalgebra::center(&low, &high));
+        let side = pushed(&Point3::new(tip.x, tip.y, middle.z));
+        let side = Point3::new(side.x, side.y, tip.z);
+        if depth(&out) > 0.5 * radius && depth(&side) < depth(&out) { side } else { out }
     }
 
     /// Keeps every mapped point of the hand above the table.
@@ -418,14 +478,37 @@ impl Fitter<'_> {
         yaw: f64,
         tilt: f64,
     ) -> Option<Grasp> {
-        let rest = self.at_take;
-        let root = rest * grasp.object_from_root;
+        let root = self.at_take * grasp.object_from_root;
         let pivot = root * grasp.finger_center_in_root;
         let across = self.model.world_from_palm(&root, touch).rotation * Vector3::y();
         let turn = UnitQuaternion::from_scaled_axis(Vector3::z() * yaw)
             * UnitQuaternion::from_scaled_axis(across * tilt);
-        let shift = rest * center_in_object - pivot;
+        let shift = self.at_take * center_in_object - pivot;
         let root = pose::perturb_about(&root, &pivot, &shift, &turn.scaled_axis());
         self.grasp_from(solver, root, touch.to_vec(), turn * grasp.retreat, 0.05)
+    }
+
+    /// The same grasp with the palm turned by `angle` radians about the axis from the thumb's tip to
+    /// the other tips, which stay about where they are.
+    pub fn turned(
+        &self,
+        solver: &mut FrameSolver,
+        grasp: &Grasp,
+        angle: f64,
+        opening: f64,
+    ) -> Option<Grasp> {
+        let root = self.at_take * grasp.object_from_root;
+        let placed = tip_places(self.hand, &root, &grasp.touch_joints);
+        let is_thumb: Vec<bool> =
+            tips(self.hand).iter().map(|tip| tip.keypoint == keypoint::TIPS[0]).collect();
+        let thumb = placed[is_thumb.iter().position(|&thumb| thumb)?];
+        let others: Vec<Point3<f64>> =
+            placed.iter().zip(&is_thumb).filter(|(_, thumb)| !**thumb).map(|(p, _)| *p).collect();
+        let mean = others.iter().map(|p| p.coords).sum::<Vector3<f64>>() / others.len() as f64;
+        let axis = (mean - thumb.coords).try_normalize(1e-6)?;
+        let turn = UnitQuaternion::from_scaled_axis(axis * angle);
+        let turned = pose::perturb_about(&root, &thumb, &Vector3::zeros(), &turn.scaled_axis());
+        let touch = grasp.touch_joints.clone();
+        self.grasp_from(solver, turned, touch, turn * grasp.retreat, opening)
     }
 }

@@ -127,14 +127,28 @@ impl Job<'_> {
         index: u64,
         budget: u64,
     ) -> Result<Option<Candidate>, RefineError> {
+        /// Shares of what is left of the budget that the human's grasps and those with the palm turned
+        /// may use.
+        const SHARES: [f64; 2] = [0.45, 0.5];
+        let limit = |trials: &Trials<'_>, share: f64| {
+            trials.sim_steps + (share * budget.saturating_sub(trials.sim_steps) as f64) as u64
+        };
         let human = self.human_hypotheses(stage)?;
         let stream = 20 * index;
-        /// Share of what is left of the budget that the human's grasps may use.
-        const HUMAN_SHARE: f64 = 0.6;
-        let left = budget.saturating_sub(trials.sim_steps);
-        let first = trials.sim_steps + (HUMAN_SHARE * left as f64) as u64;
-        let best = self.search_all(trials, prefix, stage, &human, "grasp", stream + 1, first)?;
-        if best.as_ref().is_some_and(|c| self.success(&c.outcome)) || trials.sim_steps > budget {
+        let first = limit(trials, SHARES[0]);
+        let mut best =
+            self.search_all(trials, prefix, stage, &human, "grasp", stream + 1, first)?;
+        let done =
+            |best: &Option<Candidate>| best.as_ref().is_some_and(|c| self.success(&c.outcome));
+        if let Some(near) = best.as_ref().filter(|_| !done(&best)) {
+            let turned = self.turned_hypotheses(stage, &near.hypothesis)?;
+            let until = limit(trials, SHARES[1]);
+            let status = "palm turned";
+            let other =
+                self.search_all(trials, prefix, stage, &turned, status, stream + 3, until)?;
+            best = self.better(best, other);
+        }
+        if done(&best) || trials.sim_steps > budget {
             return Ok(best);
         }
         let centred = self.centred_hypotheses(stage, &human)?;
@@ -183,7 +197,7 @@ impl Job<'_> {
         stream: u64,
         budget: u64,
     ) -> Result<Option<Candidate>, RefineError> {
-        let good = self.capped(GOOD);
+        let good = self.good();
         let screen = CemConfig { trials: 32, iterations: 2, elite: 0.15, good };
         let deepen = CemConfig { trials: 64, iterations: 11, elite: 0.12, good };
         let whole_path = CemConfig { trials: 40, iterations: 4, elite: 0.15, good };
@@ -284,19 +298,19 @@ impl Job<'_> {
         moved.fold(f64::INFINITY, f64::min)
     }
 
-    /// The position error of a success is at most a third of the way that the object is meant to go,
+    /// The position error of a success is at most `share` of the way that the object is meant to go,
     /// for an object left on the table must not count as carried.
-    pub(super) fn capped(&self, margin: Margin) -> Margin {
-        Margin { position: margin.position.min(self.travel() / 3.0), ..margin }
+    fn capped(&self, margin: Margin, share: f64) -> Margin {
+        Margin { position: margin.position.min(share * self.travel()), ..margin }
     }
 
     pub(super) fn good(&self) -> Margin {
-        self.capped(GOOD)
+        self.capped(GOOD, 0.33)
     }
 
     /// True for a trial within the strict limits.
     pub(super) fn success(&self, outcome: &Outcome) -> bool {
-        outcome.within(&self.capped(STRICT))
+        outcome.within(&self.capped(STRICT, 0.5))
     }
 
     /// The candidate that succeeds, then the one with more good steps, then the cheaper.

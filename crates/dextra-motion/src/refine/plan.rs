@@ -30,6 +30,9 @@ pub struct Grasp {
     pub squeezed: Vec<f64>,
     /// Direction in which the opened hand leaves the object, world frame, unit.
     pub retreat: Vector3<f64>,
+    /// How much higher the opened hand is than the closed one, metres: curled fingers come down on
+    /// the table when they open, so the hand sinks while it closes and rises while it opens.
+    pub rise: f64,
     /// How the hand turns about the object while it has it; empty for a rigid hold.
     pub roll: Vec<RollKnot>,
 }
@@ -48,6 +51,7 @@ impl Grasp {
             touch_joints: Vec::new(),
             squeezed: Vec::new(),
             retreat: Vector3::z(),
+            rise: 0.0,
             roll: Vec::new(),
         }
     }
@@ -229,6 +233,11 @@ impl Plan<'_> {
         }
     }
 
+    /// How far the fingers have closed so many seconds before the take, 0 to 1.
+    fn closing(&self, to_take: f64) -> f64 {
+        (self.phases.close + self.phases.hold - to_take) / self.phases.close
+    }
+
     /// Whether the hand waits where it starts before it sets out for a hold.
     fn waits(&self, hold: usize) -> bool {
         self.earlier(hold).is_none() && self.travel_step(hold) > 0
@@ -320,6 +329,8 @@ impl Plan<'_> {
         if step < take {
             let to_take = (take - step) as f64 * self.dt();
             let held = self.at_take[hold] * self.object_from_root(hold, theta, take);
+            let sunk = min_jerk(self.closing(to_take) / TOUCH_AT);
+            let held = away(held, Vector3::z() * grasp.rise * (1.0 - sunk));
             if to_take <= phases.before_take() {
                 let done = (phases.before_take() - to_take) / phases.approach;
                 return away(held, grasp.retreat * phases.clearance * (1.0 - min_jerk(done)));
@@ -337,7 +348,12 @@ impl Plan<'_> {
         }
         let carried = self.carried(hold, step) * self.object_from_root(hold, theta, step);
         let Some(put) = release else { return carried };
-        let since_open = (step as f64 - put as f64) * self.dt() - phases.settle - phases.open;
+        let since_put = (step as f64 - put as f64) * self.dt() - phases.settle;
+        /// Share of the opening time for which the hand stays down, lest it lifts the object again.
+        const STAYS: f64 = 0.4;
+        let risen = min_jerk((since_put / phases.open - STAYS) / (1.0 - STAYS));
+        let carried = away(carried, Vector3::z() * grasp.rise * risen);
+        let since_open = since_put - phases.open;
         if since_open <= 0.0 {
             return carried;
         }
@@ -395,7 +411,7 @@ impl Plan<'_> {
             let done = min_jerk(seconds(begin, step) / seconds(begin, end).max(self.dt()));
             return from.iter().zip(&grasp.open).map(|(a, b)| a + done * (b - a)).collect();
         }
-        let closing = (self.phases.close + self.phases.hold - to_take) / self.phases.close;
+        let closing = self.closing(to_take);
         let opened = release.map_or(0.0, |put| {
             min_jerk((seconds(put, step) - self.phases.settle) / self.phases.open)
         });

@@ -25,6 +25,7 @@ impl Job<'_> {
             hand: self.input.hands[steps.hand],
             model: &self.input.models[steps.hand],
             object: steps.object,
+            surface: &self.input.objects[steps.object].surface,
             at_take: stage.at_take[hold - stage.holds.start],
             qpos: &stage.qpos,
             config: self.config.hypotheses,
@@ -128,6 +129,38 @@ impl Job<'_> {
             grasps.push(grasp);
         }
         Ok(Some(Hypothesis { grasps, name, changed: false, remembered: false }))
+    }
+
+    /// A human grasp with the palm turned about the axis between thumb and fingers: the tips stay,
+    /// and a hand of other proportions may be clear of the table and of the object.
+    pub(super) fn turned_hypotheses(
+        &self,
+        stage: &Stage,
+        human: &Hypothesis,
+    ) -> Result<Vec<Hypothesis>, RefineError> {
+        let mut hypotheses = Vec::new();
+        for angle_deg in [-25.0f64, 25.0, -50.0, 50.0] {
+            let turned: Option<Vec<Grasp>> = stage
+                .holds
+                .clone()
+                .zip(&human.grasps)
+                .map(|(hold, grasp)| {
+                    self.fitter(stage, hold).turned(
+                        &mut self.solver(grasp.hand).ok()?,
+                        grasp,
+                        angle_deg.to_radians(),
+                        self.config.hypotheses.opening,
+                    )
+                })
+                .collect();
+            hypotheses.extend(turned.map(|grasps| Hypothesis {
+                grasps,
+                name: format!("{}, palm turned by {angle_deg} deg", human.name),
+                changed: false,
+                remembered: false,
+            }));
+        }
+        Ok(hypotheses)
     }
 
     /// Grasps about the object's centre, from the first human one, at several yaws and tilts.

@@ -73,7 +73,8 @@ pub struct Target<'a> {
     pub holds: &'a [HeldTips],
 }
 
-/// Improves `ctrl` (`[N * nu]`, from a fresh reset at `qpos0`) from step `from` on.
+/// Improves `ctrl` (`[N * nu]`, from a fresh reset at `qpos0`) from step `from` on, until `budget`
+/// physics steps are spent in all; the rest is then played as it is.
 ///
 /// # Errors
 /// [`RefineError::Interrupted`], or the engine's refusal.
@@ -84,6 +85,7 @@ pub fn repair(
     ctrl: &[f64],
     from: usize,
     config: &RepairConfig,
+    budget: u64,
     seed: u64,
 ) -> Result<Vec<f64>, RefineError> {
     let scene = trials.scene;
@@ -112,7 +114,7 @@ pub fn repair(
         let mut best = knots[first_knot..=end / knot_steps + 1].to_vec();
         let nominal = cost_of(trials, target, &state, ctrl, &knots, &window, vec![best.clone()])?;
         let mut best_cost = nominal[0];
-        if !nominal[0].good(config) {
+        if !nominal[0].good(config) && trials.sim_steps < budget {
             let mut mean = best.clone();
             let mut scale = 1.0;
             for _ in 0..config.iterations {

@@ -11,13 +11,15 @@ use mujoco_rs::wrappers::mj_editing::PositionConfig;
 use nalgebra::UnitQuaternion;
 use std::path::{Path, PathBuf};
 
-/// Solver settings that hold a light object (spec: implicitfast with capped iterations ejects it;
-/// pyramidal cones let it slip).
+/// Solver settings that hold a light object: pyramidal cones let it slip, and so does every integrator but
+/// `discrete`. The others solve contacts as if the stiff servos of a wrist had no damping and apply that
+/// damping afterwards, so that fingers lose part of their grip while the wrist moves: at 10 ms a swung object
+/// falls out that slides by 0.6 mm at 0.1 ms, whatever the integrator. `discrete` solves both together.
 pub(super) fn set_options(spec: &mut MjSpec, config: &SceneConfig) {
     let option = spec.option_mut();
     option.timestep = config.timestep;
     option.gravity = config.gravity.into();
-    option.integrator = MjtIntegrator::mjINT_IMPLICITFAST as i32;
+    option.integrator = MjtIntegrator::mjINT_DISCRETE as i32;
     option.cone = MjtCone::mjCONE_ELLIPTIC as i32;
     option.solver = MjtSolver::mjSOL_NEWTON as i32;
     option.impratio = 10.0;

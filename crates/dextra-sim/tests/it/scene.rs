@@ -216,7 +216,7 @@ fn solver_settings_reach_the_compiled_model_whatever_the_hand_says() {
         let option = scene.model.opt();
         let name = &hand.map.name;
         assert_eq!(option.cone, MjtCone::mjCONE_ELLIPTIC as i32, "{name}");
-        assert_eq!(option.integrator, MjtIntegrator::mjINT_IMPLICITFAST as i32, "{name}");
+        assert_eq!(option.integrator, MjtIntegrator::mjINT_DISCRETE as i32, "{name}");
         assert_eq!(option.solver, MjtSolver::mjSOL_NEWTON as i32, "{name}");
         assert_eq!((option.impratio, option.iterations, option.ls_iterations), (10.0, 100, 50));
         assert_eq!((option.timestep, option.gravity), (0.004, [0.0, 0.0, -9.81]), "{name}");
@@ -240,12 +240,13 @@ fn geoms_with_odd_contact_settings_still_touch_table_and_object() {
         "margin='0.002' gap='0.001'",
         "solmix='0'",
     ];
-    let object = cube("cube", 0.015, 0.05);
+    // Narrow enough to be clear of the fingers, whose friction would carry some of it.
+    let object = cube("cube", 0.012, 0.05);
     for settings in odd {
         let (_dir, hand) = gripper_with(|xml| {
             xml.replace("<asset>", &format!("<default><geom {settings}/></default><asset>"))
         });
-        let objects = [put(&object, at(0.0, 0.0, 0.0199))];
+        let objects = [put(&object, at(0.0, 0.0, 0.0169))];
         let scene = Scene::compose(&SceneConfig::new(-0.0045), &[place(&hand)], &objects).unwrap();
         let mut world = World::new(&scene);
         world.forward();
@@ -257,7 +258,7 @@ fn geoms_with_odd_contact_settings_still_touch_table_and_object() {
         }
         assert!(world.is_finite(), "{settings}");
         let z = scene.world_from_object(0, world.qpos()).translation.z;
-        assert!((z - 0.02).abs() < 0.005, "{settings}: the palm carries the cube, z = {z}");
+        assert!((z - 0.017).abs() < 0.005, "{settings}: the palm carries the cube, z = {z}");
         let mut force = 0.0;
         for _ in 0..100 {
             world.step(&vec![0.0; scene.model.nu() as usize]);

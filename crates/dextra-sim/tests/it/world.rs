@@ -226,6 +226,66 @@ fn a_light_object_held_upside_down_stays_in_the_hand() {
     }
 }
 
+/// How far a 100 g cube has slid in two fingers that swing it to and fro for two seconds, in
+/// millimetres.
+fn swing_mm(scene: &Scene, integrator: MjtIntegrator, timestep: f64) -> f64 {
+    let mut model = MjModel::clone(&scene.model);
+    model.opt_mut().integrator = integrator as i32;
+    model.opt_mut().timestep = timestep;
+    let mut world = World::with_model(scene, Arc::new(model));
+    let root = upside_down(0.5);
+    let mut qpos = posed(scene, &root, &[0.0, 0.0]);
+    scene.set_object(0, &(root * at(0.0, 0.0, 0.065)), &mut qpos);
+    world.reset(&qpos);
+    let hand = &scene.hands[0];
+    let mut ctrl = vec![0.0; scene.model.nu() as usize];
+    for (&actuator, &address) in hand.wrist_ctrl.iter().zip(&hand.wrist_qpos) {
+        ctrl[actuator] = qpos[address];
+    }
+    ctrl[hand.finger_ctrl[0]] = 0.3;
+    ctrl[hand.finger_ctrl[1]] = -0.3;
+    let rest = ctrl.clone();
+    let in_hand = |world: &World<'_>| {
+        let object = scene.world_from_object(0, world.qpos());
+        (scene.world_from_root(0, world.qpos()).inverse() * object).translation.vector
+    };
+    let steps = |seconds: f64| (seconds / timestep).round() as usize;
+    let mut start = Vector3::zeros();
+    for step in 0..steps(2.5) {
+        if step == steps(0.5) {
+            start = in_hand(&world);
+        }
+        // Targets change every 10 ms, whatever the step.
+        let time = (step as f64 * timestep / 0.01 + 1e-9).floor() * 0.01;
+        let phase = std::f64::consts::TAU * (time - 0.5).max(0.0);
+        for slot in 0..3 {
+            ctrl[hand.wrist_ctrl[slot]] = rest[hand.wrist_ctrl[slot]] + 0.02 * phase.sin();
+            ctrl[hand.wrist_ctrl[3 + slot]] = rest[hand.wrist_ctrl[3 + slot]] + 0.1 * phase.sin();
+        }
+        world.step(&ctrl);
+    }
+    (in_hand(&world) - start).norm() * 1e3
+}
+
+#[test]
+fn a_swung_object_stays_in_the_fingers_at_a_long_step_as_at_a_short_one() {
+    let (_dir, hand) = gripper();
+    let object = cube("cube", 0.015, 0.1);
+    let objects = [put(&object, Pose::identity())];
+    let scene = Scene::compose(&SceneConfig::new(-1.0), &[place(&hand)], &objects).unwrap();
+    // At 0.1 ms Euler, Runge-Kutta and the discrete integrator agree within 4 %.
+    let truth = swing_mm(&scene, MjtIntegrator::mjINT_RK4, 0.0001);
+    let model = scene.model.opt().integrator;
+    assert_eq!(model, MjtIntegrator::mjINT_DISCRETE as i32);
+    for timestep in [0.01, 0.005] {
+        let ours = swing_mm(&scene, MjtIntegrator::mjINT_DISCRETE, timestep);
+        let other = swing_mm(&scene, MjtIntegrator::mjINT_IMPLICITFAST, timestep);
+        eprintln!("slid: {ours:.2} mm, implicitfast {other:.2} mm, truth {truth:.2} mm");
+        assert!((ours - truth).abs() < 0.5 * truth, "{ours} mm, truth {truth} mm");
+        assert!(other > 10.0 * truth, "the setting matters: {other} mm, truth {truth} mm");
+    }
+}
+
 #[test]
 fn a_snapshot_continues_bit_for_bit_and_only_with_its_warm_start() {
     let scene = allegro_with_cube();
