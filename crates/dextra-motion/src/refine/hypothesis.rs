@@ -487,28 +487,4 @@ impl Fitter<'_> {
         let root = pose::perturb_about(&root, &pivot, &shift, &turn.scaled_axis());
         self.grasp_from(solver, root, touch.to_vec(), turn * grasp.retreat, 0.05)
     }
-
-    /// The same grasp with the palm turned by `angle` radians about the axis from the thumb's tip to
-    /// the other tips, which stay about where they are.
-    pub fn turned(
-        &self,
-        solver: &mut FrameSolver,
-        grasp: &Grasp,
-        angle: f64,
-        opening: f64,
-    ) -> Option<Grasp> {
-        let root = self.at_take * grasp.object_from_root;
-        let placed = tip_places(self.hand, &root, &grasp.touch_joints);
-        let is_thumb: Vec<bool> =
-            tips(self.hand).iter().map(|tip| tip.keypoint == keypoint::TIPS[0]).collect();
-        let thumb = placed[is_thumb.iter().position(|&thumb| thumb)?];
-        let others: Vec<Point3<f64>> =
-            placed.iter().zip(&is_thumb).filter(|(_, thumb)| !**thumb).map(|(p, _)| *p).collect();
-        let mean = others.iter().map(|p| p.coords).sum::<Vector3<f64>>() / others.len() as f64;
-        let axis = (mean - thumb.coords).try_normalize(1e-6)?;
-        let turn = UnitQuaternion::from_scaled_axis(axis * angle);
-        let turned = pose::perturb_about(&root, &thumb, &Vector3::zeros(), &turn.scaled_axis());
-        let touch = grasp.touch_joints.clone();
-        self.grasp_from(solver, turned, touch, turn * grasp.retreat, opening)
-    }
 }

@@ -127,28 +127,14 @@ impl Job<'_> {
         index: u64,
         budget: u64,
     ) -> Result<Option<Candidate>, RefineError> {
-        /// Shares of what is left of the budget that the human's grasps and those with the palm turned
-        /// may use.
-        const SHARES: [f64; 2] = [0.45, 0.5];
-        let limit = |trials: &Trials<'_>, share: f64| {
-            trials.sim_steps + (share * budget.saturating_sub(trials.sim_steps) as f64) as u64
-        };
         let human = self.human_hypotheses(stage)?;
         let stream = 20 * index;
-        let first = limit(trials, SHARES[0]);
-        let mut best =
-            self.search_all(trials, prefix, stage, &human, "grasp", stream + 1, first)?;
-        let done =
-            |best: &Option<Candidate>| best.as_ref().is_some_and(|c| self.success(&c.outcome));
-        if let Some(near) = best.as_ref().filter(|_| !done(&best)) {
-            let turned = self.turned_hypotheses(stage, &near.hypothesis)?;
-            let until = limit(trials, SHARES[1]);
-            let status = "palm turned";
-            let other =
-                self.search_all(trials, prefix, stage, &turned, status, stream + 3, until)?;
-            best = self.better(best, other);
-        }
-        if done(&best) || trials.sim_steps > budget {
+        /// Share of what is left of the budget that the human's grasps may use.
+        const HUMAN_SHARE: f64 = 0.6;
+        let left = budget.saturating_sub(trials.sim_steps);
+        let first = trials.sim_steps + (HUMAN_SHARE * left as f64) as u64;
+        let best = self.search_all(trials, prefix, stage, &human, "grasp", stream + 1, first)?;
+        if best.as_ref().is_some_and(|c| self.success(&c.outcome)) || trials.sim_steps > budget {
             return Ok(best);
         }
         let centred = self.centred_hypotheses(stage, &human)?;
@@ -305,7 +291,7 @@ impl Job<'_> {
     }
 
     pub(super) fn good(&self) -> Margin {
-        self.capped(GOOD, 0.33)
+        self.capped(GOOD, 1.0 / 3.0)
     }
 
     /// True for a trial within the strict limits.

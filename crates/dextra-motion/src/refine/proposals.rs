@@ -131,38 +131,6 @@ impl Job<'_> {
         Ok(Some(Hypothesis { grasps, name, changed: false, remembered: false }))
     }
 
-    /// A human grasp with the palm turned about the axis between thumb and fingers: the tips stay,
-    /// and a hand of other proportions may be clear of the table and of the object.
-    pub(super) fn turned_hypotheses(
-        &self,
-        stage: &Stage,
-        human: &Hypothesis,
-    ) -> Result<Vec<Hypothesis>, RefineError> {
-        let mut hypotheses = Vec::new();
-        for angle_deg in [-25.0f64, 25.0, -50.0, 50.0] {
-            let turned: Option<Vec<Grasp>> = stage
-                .holds
-                .clone()
-                .zip(&human.grasps)
-                .map(|(hold, grasp)| {
-                    self.fitter(stage, hold).turned(
-                        &mut self.solver(grasp.hand).ok()?,
-                        grasp,
-                        angle_deg.to_radians(),
-                        self.config.hypotheses.opening,
-                    )
-                })
-                .collect();
-            hypotheses.extend(turned.map(|grasps| Hypothesis {
-                grasps,
-                name: format!("{}, palm turned by {angle_deg} deg", human.name),
-                changed: false,
-                remembered: false,
-            }));
-        }
-        Ok(hypotheses)
-    }
-
     /// Grasps about the object's centre, from the first human one, at several yaws and tilts.
     pub(super) fn centred_hypotheses(
         &self,
