@@ -123,7 +123,7 @@ impl Default for CostConfig {
             max_error: 0.3,
             open_penetration: 1.5,
             tip_gap: 0.5,
-            style: 0.15,
+            style: 0.3,
             penetration: 3.0,
             self_penetration: 3.0,
             loose: 0.015,
