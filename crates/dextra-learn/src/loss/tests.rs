@@ -23,7 +23,13 @@ fn network(activation: Activation) -> ActorCritic {
         log_std: -0.5,
         ..Default::default()
     };
-    ActorCritic::new(OBSERVATIONS, ACTIONS, &config, &mut Pcg64::seed_from_u64(8))
+    let mut rng = Pcg64::seed_from_u64(8);
+    let mut network = ActorCritic::new(OBSERVATIONS, ACTIONS, &config, &mut rng);
+    // Without biases, units behind silent ones would sit exactly at the kink.
+    for layer in network.actor.layers.iter_mut().chain(&mut network.critic.layers) {
+        layer.bias.iter_mut().for_each(|b| *b = rng.random_range(-0.3..0.3));
+    }
+    network
 }
 
 /// Some samples have ratios within the clip and some beyond it, on both sides.
