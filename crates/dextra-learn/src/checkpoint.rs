@@ -298,10 +298,10 @@ fn check_header(header: &PolicyHeader, file: &Path) -> Result<(), LearnError> {
     if !usable(std, |x| x.is_finite() && *x > 0.0) {
         return bad("scaling.std", format!("must be {size} numbers above zero"));
     }
-    if !(*clip > 0.0) {
+    if !clip.is_finite() || *clip <= 0.0 {
         return bad("scaling.clip", "must be above zero".into());
     }
-    if !(header.action_limit > 0.0) {
+    if !header.action_limit.is_finite() || header.action_limit <= 0.0 {
         return bad("action_limit", "must be above zero".into());
     }
     Ok(())

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64;
 
 /// The networks and what surrounds them. With the environment's own state, the worlds' running
 /// episodes and the settings, this decides every bit of what follows: random draws come from the seed
-/// and the number of the iteration, see [`Draws`].
+/// and the number of the iteration, never from a generator that outlives one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learner {
     /// Actor and critic.

@@ -1,7 +1,7 @@
 //! The learning stack of dextra: proximal policy optimisation in batches of worlds, checkpoints, and
 //! policies that act. Knows no simulator and no hand; they come in through [`Env`] and [`Contract`].
 //!
-//! - [`train`] learns: [`Env`] → `metrics.jsonl` and checkpoints; interrupted, it goes on with the same
+//! - [`train()`] learns: [`Env`] → `metrics.jsonl` and checkpoints; interrupted, it goes on with the same
 //!   bits.
 //! - [`Policy`] acts: a checkpoint → an action per observation, in plain f32.
 //! - [`Contract`] is what both agree on, checked whenever a checkpoint is read.

@@ -248,7 +248,7 @@ fn check(parts: &LossParts, limit: f32) -> Result<(), Fault> {
         ("entropy", parts.entropy),
         ("bounds loss", parts.bounds),
     ];
-    match named.into_iter().find(|(_, value)| !(value.abs() <= limit)) {
+    match named.into_iter().find(|(_, value)| value.is_nan() || value.abs() > limit) {
         Some((name, value)) => Err(Fault::Loss { name, value, limit }),
         None => Ok(()),
     }

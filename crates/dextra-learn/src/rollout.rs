@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// Where a batch of worlds stands between two iterations.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Play {
+pub(crate) struct Play {
     /// What is seen now, N × observation size, unscaled.
     pub observations: Vec<f32>,
     /// Sum of rewards of each running episode.
@@ -181,7 +181,7 @@ fn record(step: &Step, play: &mut Play, rollout: &mut Rollout) {
 fn check(env: &dyn Env, step: &Step, limit: f32) -> Result<(), Fault> {
     let size = env.contract().observation_size();
     for (world, reward) in step.rewards.iter().enumerate() {
-        if !(reward.abs() <= limit) {
+        if reward.is_nan() || reward.abs() > limit {
             return Err(Fault::Reward { world, value: *reward, limit });
         }
     }
@@ -208,3 +208,6 @@ pub(crate) fn check_observations(env: &dyn Env, observations: &[f32]) -> Result<
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Policies learn small tasks, and the ones read back from disk are as good.
 
 use crate::tasks::{Batch, Pendulum, Reach, World, small};
-use dextra_learn::{Env, Policy, Step, train};
+use dextra_learn::{Env, Learner, Policy, Step, train};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -61,4 +61,35 @@ fn a_pendulum_learns_to_swing_up() {
     eprintln!("pendulum: {learned:.1}, doing nothing {idle:.1}");
     assert!(idle < -450.0, "doing nothing costs much: {idle}");
     assert!(learned > -200.0, "return {learned}");
+}
+
+#[test]
+fn the_critic_alone_learns_in_the_first_iterations() {
+    let dir = tempfile::tempdir().unwrap();
+    let learned = |iterations: u64| {
+        let mut config = small(2, iterations);
+        config.ppo.critic_first = 2;
+        let mut env = Batch::<Reach>::new(8);
+        let start = Learner::new(env.contract(), &config.network, &config.ppo, config.seed);
+        let trained =
+            train(&mut env, &config, dir.path(), &mut |_| ControlFlow::Continue(())).unwrap();
+        (start.network, trained.learner.network)
+    };
+    let (start, now) = learned(2);
+    assert!(start.actor == now.actor && start.log_std == now.log_std && start.critic != now.critic);
+    let (start, now) = learned(3);
+    assert!(start.actor != now.actor && start.log_std != now.log_std);
+}
+
+#[test]
+fn the_standard_deviation_stays_within_its_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small(2, 10);
+    config.network.log_std = -0.45;
+    config.network.log_std_range = [-0.5, -0.4];
+    // A bonus so large that nothing else counts.
+    config.ppo.loss.entropy = 10.0;
+    let mut env = Batch::<Reach>::new(8);
+    let trained = train(&mut env, &config, dir.path(), &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(trained.learner.network.log_std, [-0.4; 2]);
 }
