@@ -1,0 +1,175 @@
+//! Checkpoints: what is read is what was written, and what is wrong is named.
+
+use crate::tasks::{Batch, Pendulum, Reach, small};
+use dextra_learn::{Contract, Env, Policy, read_contract, train};
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A checkpoint of a short training in `folder`.
+fn checkpoint(folder: &Path) -> (PathBuf, Contract) {
+    let mut env = Batch::<Reach>::new(8).for_hand("5ad0");
+    let trained =
+        train(&mut env, &small(1, 3), folder, &mut |_| ControlFlow::Continue(())).unwrap();
+    (trained.checkpoint, env.contract().clone())
+}
+
+fn refused(path: &Path, contract: &Contract) -> String {
+    Policy::load(path, contract).unwrap_err().to_string()
+}
+
+#[test]
+fn another_contract_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, contract) = checkpoint(dir.path());
+    assert_eq!(read_contract(&path).unwrap(), contract);
+    assert_eq!(Policy::load(&path, &contract).unwrap().contract(), &contract);
+
+    let mut other = contract.clone();
+    other.hand = "77aa".into();
+    let text = refused(&path, &other);
+    assert!(text.contains("policy.json: `hand`"), "{text}");
+    assert!(text.contains("5ad0") && text.contains("77aa"), "{text}");
+    let text = refused(&path, Batch::<Pendulum>::new(1).contract());
+    assert!(text.contains("policy.json: `observations[0].name`"), "{text}");
+
+    // Training in the environment of another hand does not go on from it either.
+    let mut env = Batch::<Reach>::new(8).for_hand("77aa");
+    let error = train(&mut env, &small(1, 4), dir.path(), &mut |_| ControlFlow::Continue(()));
+    assert!(error.unwrap_err().to_string().contains("`hand`"));
+}
+
+#[test]
+fn truncated_and_altered_files_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, contract) = checkpoint(dir.path());
+    let resume = || {
+        let mut env = Batch::<Reach>::new(8).for_hand("5ad0");
+        let result = train(&mut env, &small(1, 4), dir.path(), &mut |_| ControlFlow::Continue(()));
+        result.unwrap_err().to_string()
+    };
+    for name in [
+        "policy.json",
+        "policy.safetensors",
+        "training.json",
+        "training.safetensors",
+        "environment.bin",
+    ] {
+        let file = path.join(name);
+        let whole = fs::read(&file).unwrap();
+        for length in [0, 7, whole.len() / 2, whole.len() - 3] {
+            fs::write(&file, &whole[..length]).unwrap();
+            let text = resume();
+            assert!(text.contains(name), "{name} cut at {length}: {text}");
+            if name.starts_with("policy") {
+                let text = refused(&path, &contract);
+                assert!(text.contains(name), "{name} cut at {length}: {text}");
+            }
+        }
+        if name.ends_with("safetensors") {
+            let mut altered = whole.clone();
+            *altered.last_mut().unwrap() ^= 1;
+            fs::write(&file, &altered).unwrap();
+            let text = resume();
+            assert!(text.contains("sha256") && text.contains("altered"), "{text}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(resume().contains(name), "{name} missing");
+        fs::write(&file, &whole).unwrap();
+    }
+    Policy::load(&path, &contract).unwrap();
+}
+
+#[test]
+fn absurd_headers_are_refused_by_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, contract) = checkpoint(dir.path());
+    let file = path.join("policy.json");
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    type Change = fn(&mut serde_json::Value);
+    let changes: [(&str, Change); 8] = [
+        ("format", |j| j["format"] = "other".into()),
+        ("format_version", |j| j["format_version"] = 2.into()),
+        ("scaling.std", |j| j["scaling"]["std"][1] = 0.into()),
+        ("scaling.mean", |j| j["scaling"]["mean"] = vec![0.0; 3].into()),
+        ("action_limit", |j| j["action_limit"] = (-1).into()),
+        ("network", |j| j["network"]["actor"][0] = 4_000_000_000_u64.into()),
+        ("actor.0.weight", |j| j["network"]["actor"][0] = 31.into()),
+        ("unknown", |j| j["unknown"] = 1.into()),
+    ];
+    for (field, change) in changes {
+        let mut json = whole.clone();
+        change(&mut json);
+        fs::write(&file, json.to_string()).unwrap();
+        let text = refused(&path, &contract);
+        assert!(text.contains(field) && text.contains("policy."), "{field}: {text}");
+    }
+}
+
+#[test]
+fn only_the_newest_checkpoints_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small(1, 7);
+    (config.checkpoint_every, config.checkpoints_kept) = (2, 2);
+    let mut env = Batch::<Reach>::new(4);
+    train(&mut env, &config, dir.path(), &mut |_| ControlFlow::Continue(())).unwrap();
+    let mut names: Vec<_> = fs::read_dir(dir.path().join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["00000006", "00000007"]);
+}
+
+/// Reads `policy.json` and `policy.safetensors` and acts, from their description alone.
+const READER: &str = r#"
+import json, struct, sys
+import numpy as np
+folder, seen = sys.argv[1], np.array(json.loads(sys.argv[2]))
+head = json.load(open(folder + "/policy.json"))
+raw = open(folder + "/policy.safetensors", "rb").read()
+(n,) = struct.unpack("<Q", raw[:8])
+arrays = {}
+for name, a in json.loads(raw[8 : 8 + n]).items():
+    if name != "__metadata__":
+        begin, end = a["data_offsets"]
+        arrays[name] = np.frombuffer(raw[8 + n + begin : 8 + n + end], "<f4").reshape(a["shape"]).astype(float)
+s = head["scaling"]
+x = np.clip((seen - s["mean"]) / s["std"], -s["clip"], s["clip"])
+layers = len(head["network"]["actor"]) + 1
+for i in range(layers):
+    x = x @ arrays[f"actor.{i}.weight"] + arrays[f"actor.{i}.bias"]
+    if i < layers - 1:
+        x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+print(json.dumps(list(np.clip(x, -head["action_limit"], head["action_limit"]))))
+"#;
+
+#[test]
+fn others_can_read_a_policy_and_act_the_same() {
+    let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
+    let available = Command::new(&python).args(["-c", "import numpy"]).output();
+    if !available.is_ok_and(|output| output.status.success()) {
+        let python = python.display();
+        eprintln!("skipped: {python} has no numpy; DEXTRA_PYTHON names another Python");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (path, contract) = checkpoint(dir.path());
+    let mut policy = Policy::load(&path, &contract).unwrap();
+    for seen in [[0.3, -0.7, 0.9, 0.1], [-2.0, 2.0, -1.0, 1.0], [30.0, 0.0, 0.0, -40.0]] {
+        let mut action = [0.0; 2];
+        policy.act(&seen, &mut action).unwrap();
+        let output = Command::new(&python)
+            .args(["-c", READER])
+            .arg(&path)
+            .arg(serde_json::to_string(&seen).unwrap())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let expected: Vec<f32> = serde_json::from_slice(&output.stdout).unwrap();
+        for (action, expected) in action.iter().zip(&expected) {
+            assert!((action - expected).abs() < 1e-5, "{action} for {expected}");
+        }
+    }
+}
