@@ -6,3 +6,4 @@ pub mod holds;
 pub mod refine;
 pub mod retarget;
 pub mod synth;
+pub mod track;

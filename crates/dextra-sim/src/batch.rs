@@ -7,6 +7,10 @@
 //! engine error ends that world only.
 #![expect(unsafe_code, reason = "hand-written bindings to the mjb_* functions of libmujoco")]
 
+mod advance;
+
+pub use advance::{MAX_CONTACTS, Sensed, Wrenches};
+
 use mujoco_rs::mujoco_c::{mjModel, mjWarningStat};
 use mujoco_rs::prelude::MjModel;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

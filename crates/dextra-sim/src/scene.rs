@@ -373,6 +373,40 @@ impl Scene {
         Body::gyration(center, self.model.body_mass()[id], self.model.body_inertia()[id])
     }
 
+    /// Address in `qvel` of the joint whose positions begin at `qpos_address`.
+    ///
+    /// # Panics
+    /// When no joint begins there.
+    pub fn dof(&self, qpos_address: usize) -> usize {
+        let joint = self.model.jnt_qposadr().iter().position(|&at| at as usize == qpos_address);
+        self.model.jnt_dofadr()[joint.expect("an address of a joint of this scene")] as usize
+    }
+
+    /// Number of a body of the model, by its name.
+    pub fn body_id(&self, name: &str) -> Option<usize> {
+        self.model.name_to_id(MjtObjBase::mjOBJ_BODY, name)
+    }
+
+    /// Names of the actuators in the order of `ctrl`.
+    pub fn actuator_names(&self) -> Vec<String> {
+        let name = |id| self.model.id_to_name(MjtObjBase::mjOBJ_ACTUATOR, id).unwrap_or_default();
+        (0..self.model.nu() as usize).map(|id| name(id).to_owned()).collect()
+    }
+
+    /// Range of every control, in the order of `ctrl`; infinite where there is no limit.
+    pub fn ctrl_ranges(&self) -> Vec<(f64, f64)> {
+        let ranges = self.model.actuator_ctrlrange().iter();
+        let limited = self.model.actuator_ctrllimited();
+        ranges
+            .zip(limited)
+            .map(
+                |(&[low, high], &limited)| {
+                    if limited { (low, high) } else { (f64::NEG_INFINITY, f64::INFINITY) }
+                },
+            )
+            .collect()
+    }
+
     /// Writes object `index`'s pose into joint positions.
     pub fn set_object(&self, index: usize, world_from_object: &Pose, qpos: &mut [f64]) {
         let at = self.objects[index].qpos;

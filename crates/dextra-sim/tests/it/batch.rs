@@ -1,8 +1,9 @@
 //! Batches against bare `mj_step` loops, and what becomes of worlds that break.
 
 use crate::fixtures::{allegro_with_cube, wandering};
-use dextra_sim::batch::{Batch, BatchError, Fate};
+use dextra_sim::batch::{Batch, BatchError, Fate, Sensed, Wrenches};
 use dextra_sim::scene::Scene;
+use dextra_sim::world::World;
 use mujoco_rs::prelude::*;
 use std::sync::Arc;
 
@@ -248,4 +249,90 @@ fn calls_that_make_no_sense_are_refused() {
     }
     assert_eq!(batch.rollout(&[], 5, &[]).unwrap(), Vec::<f64>::new());
     assert_eq!(batch.rollout(&[0], 0, &[]).unwrap(), Vec::<f64>::new());
+}
+
+#[test]
+fn advancing_gives_the_bits_of_a_rollout_and_what_a_single_world_feels() {
+    let scene = allegro_with_cube();
+    let ctrl = controls(&scene);
+    let (nu, nq) = (scene.model.nu() as usize, scene.model.nq() as usize);
+    let mut plain = Batch::new(&scene.model, WORLDS, 2).unwrap();
+    let qpos = plain.rollout(&ALL, STEPS, &ctrl).unwrap();
+    for threads in [1, 3] {
+        let mut batch = Batch::new(&scene.model, WORLDS, threads).unwrap();
+        let mut sensed = vec![Sensed::default(); WORLDS];
+        let mut touched = 0;
+        for chunk in 0..STEPS / 3 {
+            let rows: Vec<f64> = ALL
+                .iter()
+                .flat_map(|&w| &part(&ctrl, w)[chunk * 3 * nu..(chunk + 1) * 3 * nu])
+                .copied()
+                .collect();
+            batch.advance(&scene, &ALL, 3, &rows, None, &mut sensed).unwrap();
+            for (world, felt) in sensed.iter().enumerate() {
+                let path = &part(&qpos, world)[chunk * 3 * nq..(chunk + 1) * 3 * nq];
+                assert_eq!(bits(&felt.path), bits(path), "{threads} threads, world {world}");
+                assert!(felt.finite);
+            }
+            // A world of its own that takes the last of the three steps feels the same.
+            let mut world = World::new(&scene);
+            let row = |step: usize| &part(&ctrl, 2)[step * nu..(step + 1) * nu];
+            if chunk % 10 == 9 {
+                (0..(chunk + 1) * 3).for_each(|step| world.step(row(step)));
+                assert_eq!(sensed[2].contacts, world.hand_contacts());
+                assert_eq!(bits(&world.state()), bits(batch.state(2)));
+                touched += sensed[2].contacts.len();
+            }
+        }
+        assert!(touched > 0, "the cube falls into the hand");
+    }
+}
+
+#[test]
+fn feeling_without_a_step_moves_nothing() {
+    let scene = allegro_with_cube();
+    let mut batch = Batch::new(&scene.model, 2, 2).unwrap();
+    let ctrl: Vec<f64> = [wandering(&scene, 60, 1), wandering(&scene, 60, 2)].concat();
+    batch.rollout(&[0, 1], 60, &ctrl).unwrap();
+    let before = batch.state(1).to_vec();
+    let mut sensed = [Sensed::default()];
+    batch.advance(&scene, &[1], 0, &[], None, &mut sensed).unwrap();
+    assert_eq!(bits(batch.state(1)), bits(&before));
+    let mut world = World::new(&scene);
+    world.set_state(&before);
+    world.forward();
+    assert_eq!(sensed[0].contacts, world.hand_contacts());
+    assert_eq!(bits(sensed[0].qpos(world.qpos().len())), bits(world.qpos()));
+}
+
+#[test]
+fn a_wrench_acts_on_its_world_during_its_steps_only() {
+    let scene = allegro_with_cube();
+    let nu = scene.model.nu() as usize;
+    let cube = scene.body_id("object/cube").unwrap();
+    let mut batch = Batch::new(&scene.model, 2, 2).unwrap();
+    let mut sensed = vec![Sensed::default(); 2];
+    let lift = [0.0, 0.0, 0.08 * 9.81, 0.0, 0.0, 0.0];
+    let values = [lift, [0.0; 6]].concat();
+    let wrenches = Wrenches { bodies: &[cube], values: &values };
+    batch.advance(&scene, &[0, 1], 1, &vec![0.0; 2 * nu], Some(wrenches), &mut sensed).unwrap();
+    let at = scene.dof(scene.objects[0].qpos) + 2;
+    assert!(sensed[0].qvel[at].abs() < 1e-9, "its weight is carried");
+    assert!((sensed[1].qvel[at] + 0.0981).abs() < 1e-6, "the other falls: {}", sensed[1].qvel[at]);
+    batch.advance(&scene, &[0, 1], 1, &vec![0.0; 2 * nu], None, &mut sensed).unwrap();
+    assert!((sensed[0].qvel[at] + 0.0981).abs() < 1e-6, "no longer: {}", sensed[0].qvel[at]);
+    let unsorted = batch.advance(&scene, &[1, 0], 1, &vec![0.0; 2 * nu], None, &mut sensed);
+    assert!(unsorted.is_err());
+}
+
+#[test]
+fn advancing_flags_a_world_that_leaves_the_real_numbers() {
+    let scene = allegro_with_cube();
+    let nu = scene.model.nu() as usize;
+    let mut batch = Batch::new(&scene.model, 2, 2).unwrap();
+    let mut ctrl = vec![0.0; 2 * 3 * nu];
+    ctrl[3 * nu + 1] = f64::NAN;
+    let mut sensed = vec![Sensed::default(); 2];
+    batch.advance(&scene, &[0, 1], 3, &ctrl, None, &mut sensed).unwrap();
+    assert_eq!([sensed[0].finite, sensed[1].finite], [true, false]);
 }

@@ -1,0 +1,761 @@
+//! The environment: many worlds that play a base motion which a policy corrects.
+
+use super::TrackError;
+use super::compose::{Compose, Composer, Reach};
+use super::curriculum::{Curriculum, Progress, Relaxation};
+use super::episode::{Episode, Reader, Writer};
+use super::observe::{Layout, ObservationConfig, ObservationSlice, View, disturb};
+use super::randomise::{Fields, Noise, Randomisation, Variation, generator};
+use super::reward::{Effort, RewardConfig, TERMS, mean_square, rewards};
+use super::seen::{Seen, see};
+use super::task::{Course, QPOS_IN_STATE, Task};
+use dextra_core::pose;
+use dextra_sim::batch::{Batch, Sensed, Wrenches};
+use nalgebra::Vector3;
+use rand::RngExt;
+use rayon::prelude::*;
+
+/// When an episode is given up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Termination {
+    /// Object position error, metres.
+    pub position: f64,
+    /// Object rotation error, radians.
+    pub rotation: f64,
+    /// Distance of a tip from where the path has it, metres; infinite for no limit.
+    pub tip: f64,
+    /// Control steps of an episode during which it is not given up (8 in ManipTrans).
+    pub grace: usize,
+}
+
+impl Default for Termination {
+    /// 6 cm and 57 degrees, as in our prototype and at the start of ManipTrans's curriculum.
+    fn default() -> Self {
+        Self { position: 0.06, rotation: 1.0, tip: f64::INFINITY, grace: 4 }
+    }
+}
+
+/// Settings of an environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackConfig {
+    /// Worlds.
+    pub worlds: usize,
+    /// Threads; 0 for one per logical processor. Does not change the result.
+    pub threads: usize,
+    /// Seconds between two actions; a whole number of physics steps is made of it.
+    pub control_period: f64,
+    /// How base and correction join.
+    pub compose: Compose,
+    /// What an action of one stands for.
+    pub reach: Reach,
+    /// Observations.
+    pub observations: ObservationConfig,
+    /// Rewards.
+    pub rewards: RewardConfig,
+    /// Early end.
+    pub termination: Termination,
+    /// Share of episodes that begin at the start; the others begin anywhere before `last_start`.
+    pub from_start: f64,
+    /// Latest beginning as a share of the task (0.98 in ManipTrans).
+    pub last_start: f64,
+    /// What training relaxes.
+    pub curriculum: Curriculum,
+    /// What training varies.
+    pub randomisation: Randomisation,
+}
+
+impl Default for TrackConfig {
+    fn default() -> Self {
+        Self {
+            worlds: 256,
+            threads: 0,
+            control_period: 0.03,
+            compose: Compose::default(),
+            reach: Reach::default(),
+            observations: ObservationConfig::default(),
+            rewards: RewardConfig::default(),
+            termination: Termination::default(),
+            from_start: 0.3,
+            last_start: 0.98,
+            curriculum: Curriculum::default(),
+            randomisation: Randomisation::default(),
+        }
+    }
+}
+
+/// What one step of all worlds gave. Everything is overwritten.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepOut {
+    /// `[worlds, observation_dim]`; of worlds that ended, the first of the next episode.
+    pub observations: Vec<f32>,
+    /// `[worlds]`.
+    pub rewards: Vec<f32>,
+    /// Whether the episode failed: nothing more can be earned. `[worlds]`
+    pub terminated: Vec<bool>,
+    /// Whether the task was at its end. `[worlds]`
+    pub truncated: Vec<bool>,
+    /// Whether the state left the real numbers; the reward is 0 then, and the world counts as
+    /// terminated. `[worlds]`
+    pub broken: Vec<bool>,
+    /// The last observation of each episode that ended, `[worlds, observation_dim]`; zero for worlds that
+    /// broke or go on.
+    pub terminal_observations: Vec<f32>,
+}
+
+/// One world and room to work on it.
+pub(super) struct Lane {
+    pub(super) episode: Episode,
+    /// Controls of the present control step, `[every, nu]`; the last row is what servos hold now.
+    pub(super) targets: Vec<f64>,
+    base: Vec<f64>,
+    pub(super) observation: Vec<f32>,
+    reward: f32,
+    terms: [f64; TERMS.len()],
+    effort: Effort,
+    terminated: bool,
+    truncated: bool,
+    broken: bool,
+}
+
+/// A batch of worlds that track one task.
+pub struct TrackEnv<'a> {
+    pub(super) task: Task<'a>,
+    pub(super) config: TrackConfig,
+    pub(super) course: Course,
+    pub(super) composer: Composer,
+    pub(super) layout: Layout,
+    batch: Batch,
+    fields: Fields,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) sensed: Vec<Sensed>,
+    pool: rayon::ThreadPool,
+    seed: u64,
+    progress: Progress,
+    /// Gravity and friction that the worlds have now.
+    relaxed: (f64, f64),
+    term_sums: [f64; TERMS.len()],
+    term_count: u64,
+    pub(super) nu: usize,
+    pub(super) nq: usize,
+}
+
+impl<'a> TrackEnv<'a> {
+    /// An environment; [`TrackEnv::reset_all`] starts it.
+    ///
+    /// # Errors
+    /// A task or setting that makes no sense, or an engine that refuses.
+    pub fn new(task: Task<'a>, config: TrackConfig) -> Result<Self, TrackError> {
+        let every = check(&task, &config)?;
+        let course = Course::new(&task, every)?;
+        let composer = Composer::new(task.scene, config.compose, config.reach);
+        let layout = Layout::new(&task, &config.observations, composer.action_dim());
+        let batch = Batch::new(&task.scene.model, config.worlds, config.threads)?;
+        let (nu, nq) = (task.scene.ctrl_ranges().len(), task.scene.default_qpos().len());
+        let lane = || Lane {
+            episode: Episode {
+                index: 0,
+                at: 0,
+                age: 0,
+                variation: Variation::none(task.objects.len()),
+                memory: composer.memory(task.scene),
+                action: vec![0.0; composer.action_dim()],
+                score: 0.0,
+            },
+            targets: vec![0.0; every * nu],
+            base: Vec::new(),
+            observation: vec![0.0; layout.size],
+            reward: 0.0,
+            terms: [0.0; TERMS.len()],
+            effort: Effort::default(),
+            terminated: false,
+            truncated: false,
+            broken: false,
+        };
+        let lanes = (0..config.worlds).map(|_| lane()).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
+        let mut env = Self {
+            fields: Fields::new(task.scene),
+            sensed: vec![Sensed::default(); config.worlds],
+            progress: config.curriculum.begin(),
+            relaxed: (1.0, 1.0),
+            term_sums: [0.0; TERMS.len()],
+            term_count: 0,
+            seed: 0,
+            task,
+            config,
+            course,
+            composer,
+            layout,
+            batch,
+            lanes,
+            pool,
+            nu,
+            nq,
+        };
+        env.restart(0)?;
+        Ok(env)
+    }
+
+    /// Number of worlds.
+    pub fn worlds(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Length of an observation.
+    pub fn observation_dim(&self) -> usize {
+        self.layout.size
+    }
+
+    /// Length of an action. Its numbers lie in `[-1, 1]` and are clipped to that.
+    pub fn action_dim(&self) -> usize {
+        self.composer.action_dim()
+    }
+
+    /// What the observation is made of, in order and without a gap.
+    pub fn observation_slices(&self) -> &[ObservationSlice] {
+        &self.layout.slices
+    }
+
+    /// Names of the numbers of an action: actuators in the order of `ctrl`, then, with
+    /// [`Compose::Attended`], their weights.
+    pub fn action_names(&self) -> Vec<String> {
+        let names = self.task.scene.actuator_names();
+        if self.action_dim() == names.len() {
+            return names;
+        }
+        let weights: Vec<String> = names.iter().map(|name| format!("{name}/weight")).collect();
+        [names, weights].concat()
+    }
+
+    /// What a one of each number of an action stands for, and its unit; `"1"` for a weight.
+    pub fn action_scales(&self) -> Vec<(f64, &'static str)> {
+        let scale = |i| if i < self.nu { self.composer.scale(i) } else { (1.0, "1") };
+        (0..self.action_dim()).map(scale).collect()
+    }
+
+    /// Control steps of the task.
+    pub fn steps(&self) -> usize {
+        self.course.steps
+    }
+
+    /// Seconds between two actions.
+    pub fn control_period(&self) -> f64 {
+        self.course.every as f64 * self.task.scene.config.timestep
+    }
+
+    /// What training relaxes at the moment.
+    pub fn relaxation(&self) -> Relaxation {
+        self.config.curriculum.at(&self.progress)
+    }
+
+    /// Control step of the task at which each world is, `[worlds]`.
+    pub fn at(&self) -> Vec<usize> {
+        self.lanes.iter().map(|lane| lane.episode.at).collect()
+    }
+
+    /// Joint positions of a world, `[nq]`.
+    ///
+    /// # Panics
+    /// When there is no such world.
+    pub fn qpos(&self, world: usize) -> &[f64] {
+        &self.batch.state(world)[QPOS_IN_STATE..QPOS_IN_STATE + self.nq]
+    }
+
+    /// The present observations, `[worlds, observation_dim]`.
+    pub fn observations(&self) -> Vec<f32> {
+        self.lanes.iter().flat_map(|lane| lane.observation.iter().copied()).collect()
+    }
+
+    /// Starts all worlds, and training, anew with all randomness from `seed`; returns the first
+    /// observations, `[worlds, observation_dim]`.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub fn reset_all(&mut self, seed: u64) -> Result<Vec<f32>, TrackError> {
+        self.restart(seed)?;
+        Ok(self.observations())
+    }
+
+    fn restart(&mut self, seed: u64) -> Result<(), TrackError> {
+        self.seed = seed;
+        self.progress = self.config.curriculum.begin();
+        (self.term_sums, self.term_count) = ([0.0; TERMS.len()], 0);
+        let relaxation = self.relaxation();
+        self.relaxed = (relaxation.gravity, relaxation.friction);
+        for world in 0..self.worlds() {
+            self.draw(world, 0, &relaxation)?;
+        }
+        let all: Vec<usize> = (0..self.worlds()).collect();
+        self.look(&all, &self.config.randomisation.noise.clone())
+    }
+
+    /// Begins a world's episode number `index` where chance has it.
+    fn draw(
+        &mut self,
+        world: usize,
+        index: u64,
+        relaxation: &Relaxation,
+    ) -> Result<(), TrackError> {
+        let mut rng = generator(self.seed, world, index, 0);
+        let from_start = rng.random::<f64>() < self.config.from_start;
+        let share = rng.random::<f64>() * self.config.last_start;
+        let start = if from_start { 0 } else { (share * self.course.steps as f64) as usize };
+        let start = start.min(self.course.steps - 1);
+        let held = &self.course.starts[start].held;
+        let variation = Variation::draw(&self.config.randomisation, held, &mut rng);
+        self.begin(world, index, start, variation, relaxation)
+    }
+
+    /// Puts a world at a control step of the task.
+    pub(super) fn begin(
+        &mut self,
+        world: usize,
+        index: u64,
+        start: usize,
+        variation: Variation,
+        relaxation: &Relaxation,
+    ) -> Result<(), TrackError> {
+        let mut state = self.course.starts[start].state.to_vec();
+        variation.displace(self.task.scene, &mut state[QPOS_IN_STATE..QPOS_IN_STATE + self.nq]);
+        self.batch.set_state(world, &state)?;
+        self.fields.write(&mut self.batch, world, &variation, relaxation)?;
+        let lane = &mut self.lanes[world];
+        lane.episode = Episode {
+            index,
+            at: start,
+            age: 0,
+            variation,
+            memory: self.composer.memory(self.task.scene),
+            action: vec![0.0; self.composer.action_dim()],
+            score: 0.0,
+        };
+        // Servos hold what the base had last.
+        let row = (start * self.course.every).saturating_sub(1).min(self.task.steps() - 1);
+        let row = &self.task.base[row * self.nu..(row + 1) * self.nu];
+        lane.targets.chunks_exact_mut(self.nu).for_each(|targets| targets.copy_from_slice(row));
+        Ok(())
+    }
+
+    /// Makes the observations of worlds, in rising order, from their present states.
+    pub(super) fn look(&mut self, worlds: &[usize], noise: &Noise) -> Result<(), TrackError> {
+        let mut sensed = vec![Sensed::default(); worlds.len()];
+        self.batch.advance(self.task.scene, worlds, 0, &[], None, &mut sensed)?;
+        for (&world, sensed) in worlds.iter().zip(sensed) {
+            self.sensed[world] = sensed;
+        }
+        let this = Shared { task: &self.task, course: &self.course, layout: &self.layout };
+        let (seed, nq, all) = (self.seed, self.nq, &self.sensed);
+        let is_named = |world: &usize| worlds.binary_search(world).is_ok();
+        let lanes = self.lanes.par_iter_mut().enumerate().filter(|(world, _)| is_named(world));
+        self.pool.install(|| {
+            lanes.for_each(|(world, lane)| {
+                let seen = this.see(&all[world], nq);
+                this.observe(lane, world, &seen, seed, noise);
+            });
+        });
+        Ok(())
+    }
+
+    /// Composes targets from `actions` (`[count, action_dim]`) and plays one control step in the worlds
+    /// `0..count`.
+    pub(super) fn play(
+        &mut self,
+        count: usize,
+        actions: &[f32],
+        relaxation: &Relaxation,
+    ) -> Result<(), TrackError> {
+        let size = self.action_dim();
+        let (task, course, composer) = (&self.task, &self.course, &self.composer);
+        let nu = self.nu;
+        let lanes = &mut self.lanes[..count];
+        self.pool.install(|| {
+            lanes.par_iter_mut().zip(actions.par_chunks_exact(size)).for_each(|(lane, row)| {
+                course.base(task, nu, lane.episode.at, &mut lane.base);
+                let previous = std::mem::take(&mut lane.episode.action);
+                lane.episode.action = row.iter().map(|a| a.clamp(-1.0, 1.0)).collect();
+                let chosen =
+                    if lane.episode.variation.late { &previous } else { &lane.episode.action };
+                let chosen: Vec<f64> = chosen.iter().map(|&a| f64::from(a)).collect();
+                let Lane { episode, targets, base, effort, .. } = lane;
+                composer.apply(task.scene, base, &chosen, &mut episode.memory, targets);
+                let now = &episode.action;
+                effort.action = mean_square(now.iter().map(|&a| f64::from(a)));
+                let change = now.iter().zip(&previous).map(|(&a, &b)| f64::from(a - b));
+                effort.action_change = mean_square(change);
+            });
+        });
+        let worlds: Vec<usize> = (0..count).collect();
+        if relaxation.assist > 0.0 {
+            return self.play_assisted(&worlds, relaxation.assist);
+        }
+        let ctrl: Vec<f64> =
+            self.lanes[..count].iter().flat_map(|lane| lane.targets.iter().copied()).collect();
+        let sensed = &mut self.sensed[..count];
+        self.batch.advance(self.task.scene, &worlds, self.course.every, &ctrl, None, sensed)?;
+        Ok(())
+    }
+
+    /// One control step, physics step after physics step, with the virtual force.
+    fn play_assisted(&mut self, worlds: &[usize], share: f64) -> Result<(), TrackError> {
+        let bodies = self.fields.bodies();
+        for k in 0..self.course.every {
+            let mut values = Vec::with_capacity(worlds.len() * bodies.len() * 6);
+            let mut ctrl = Vec::with_capacity(worlds.len() * self.nu);
+            for &world in worlds {
+                ctrl.extend_from_slice(&self.lanes[world].targets[k * self.nu..(k + 1) * self.nu]);
+                for object in 0..bodies.len() {
+                    values.extend(self.assist(world, object, share));
+                }
+            }
+            let wrenches = Wrenches { bodies: &bodies, values: &values };
+            let good: Vec<bool> = self.sensed.iter().map(|sensed| sensed.finite).collect();
+            let sensed = &mut self.sensed[..worlds.len()];
+            self.batch.advance(self.task.scene, worlds, 1, &ctrl, Some(wrenches), sensed)?;
+            for (sensed, good) in self.sensed.iter_mut().zip(good) {
+                sensed.finite &= good || k == 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Force (N) and torque (N m) that draw an object to the next frame of its reference.
+    fn assist(&self, world: usize, object: usize, share: f64) -> [f64; 6] {
+        let scene = self.task.scene;
+        let sensed = &self.sensed[world];
+        let pose = scene.world_from_object(object, sensed.qpos(self.nq));
+        let dof = scene.dof(scene.objects[object].qpos);
+        let v = &sensed.qvel[dof..dof + 6];
+        let at = self.lanes[world].episode.at;
+        let wanted = &self.course.frames[(at + 1).min(self.course.steps)].objects[object];
+        let before = &self.course.frames[at].objects[object];
+        let config = &self.config.curriculum.assist;
+        let drift = (wanted.translation.vector - before.translation.vector) / self.control_period();
+        let way = wanted.translation.vector - pose.translation.vector;
+        let turn = (wanted.rotation * pose.rotation.inverse()).scaled_axis();
+        let turning = pose.rotation * Vector3::new(v[3], v[4], v[5]);
+        let (mass, inertia) = self.fields.inertia(object);
+        let factor = self.lanes[world].episode.variation.mass * share;
+        let slide = Vector3::new(v[0], v[1], v[2]) - drift;
+        let force = (way * config.stiffness - slide * config.damping) * mass * factor;
+        let torque = (turn * config.stiffness - turning * config.damping) * inertia.mean() * factor;
+        let good = force.iter().chain(torque.iter()).all(|x| x.is_finite());
+        if !good {
+            return [0.0; 6];
+        }
+        [force.x, force.y, force.z, torque.x, torque.y, torque.z]
+    }
+
+    /// Plays `actions` (`[worlds, action_dim]`, clipped to `[-1, 1]`) for one control step. Worlds that
+    /// end begin anew at once.
+    ///
+    /// # Errors
+    /// A wrong length, or an engine that refuses. A world that breaks is no error.
+    pub fn step(&mut self, actions: &[f32], out: &mut StepOut) -> Result<(), TrackError> {
+        let (worlds, size) = (self.worlds(), self.layout.size);
+        let expected = worlds * self.action_dim();
+        if actions.len() != expected {
+            return Err(TrackError::Length { what: "actions", expected, got: actions.len() });
+        }
+        let relaxation = self.relaxation();
+        self.relax(&relaxation)?;
+        self.play(worlds, actions, &relaxation)?;
+        self.judge(&relaxation);
+        let lanes = &self.lanes;
+        out.rewards = lanes.iter().map(|lane| lane.reward).collect();
+        out.terminated = lanes.iter().map(|lane| lane.terminated).collect();
+        out.truncated = lanes.iter().map(|lane| lane.truncated).collect();
+        out.broken = lanes.iter().map(|lane| lane.broken).collect();
+        out.terminal_observations.clear();
+        out.terminal_observations.resize(worlds * size, 0.0);
+        let mut ended = Vec::new();
+        let mut scores = Vec::new();
+        for (world, lane) in lanes.iter().enumerate() {
+            if !lane.broken {
+                self.term_sums.iter_mut().zip(&lane.terms).for_each(|(sum, term)| *sum += term);
+                self.term_count += 1;
+            }
+            if !(lane.terminated || lane.truncated) {
+                continue;
+            }
+            ended.push(world);
+            if lane.truncated {
+                scores.push(lane.episode.score / lane.episode.age.max(1) as f64);
+            }
+            if !lane.broken {
+                out.terminal_observations[world * size..(world + 1) * size]
+                    .copy_from_slice(&lane.observation);
+            }
+        }
+        self.config.curriculum.advance(&mut self.progress, scores.into_iter());
+        for &world in &ended {
+            let next = self.lanes[world].episode.index + 1;
+            self.draw(world, next, &relaxation)?;
+        }
+        if !ended.is_empty() {
+            self.look(&ended, &self.config.randomisation.noise.clone())?;
+        }
+        out.observations.clear();
+        for lane in &self.lanes {
+            out.observations.extend_from_slice(&lane.observation);
+        }
+        Ok(())
+    }
+
+    /// Gives all worlds the present gravity and friction where these have changed.
+    fn relax(&mut self, relaxation: &Relaxation) -> Result<(), TrackError> {
+        let wanted = (relaxation.gravity, relaxation.friction);
+        if self.relaxed != wanted {
+            self.relaxed = wanted;
+            for (world, lane) in self.lanes.iter().enumerate() {
+                let variation = &lane.episode.variation;
+                self.fields.write(&mut self.batch, world, variation, relaxation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next control step and makes the observations of the worlds `0..count` after a
+    /// step, without noise; those of worlds that broke are zero.
+    pub(super) fn observe_played(&mut self, count: usize) {
+        let this = Shared { task: &self.task, course: &self.course, layout: &self.layout };
+        let (sensed, nq, seed) = (&self.sensed, self.nq, self.seed);
+        let lanes = self.lanes[..count].par_iter_mut().enumerate();
+        self.pool.install(|| {
+            lanes.for_each(|(world, lane)| {
+                lane.episode.at += 1;
+                lane.episode.age += 1;
+                if is_good(&sensed[world], nq) {
+                    let seen = this.see(&sensed[world], nq);
+                    this.observe(lane, world, &seen, seed, &Noise::default());
+                } else {
+                    lane.observation.fill(0.0);
+                }
+            });
+        });
+    }
+
+    /// Rewards, ends and observations after a step of all worlds.
+    fn judge(&mut self, relaxation: &Relaxation) {
+        let this = Shared { task: &self.task, course: &self.course, layout: &self.layout };
+        let (config, sensed, nq, seed) = (&self.config, &self.sensed, self.nq, self.seed);
+        let lanes = self.lanes.par_iter_mut().enumerate();
+        self.pool.install(|| {
+            lanes.for_each(|(world, lane)| {
+                this.judge(config, lane, world, &sensed[world], nq, seed, relaxation);
+            });
+        });
+    }
+
+    /// Mean of every reward term per world and step since the last call, by name.
+    pub fn take_term_means(&mut self) -> Vec<(&'static str, f64)> {
+        let count = self.term_count.max(1) as f64;
+        let means = TERMS.iter().zip(&self.term_sums).map(|(&name, sum)| (name, sum / count));
+        let means = means.collect();
+        (self.term_sums, self.term_count) = ([0.0; TERMS.len()], 0);
+        means
+    }
+
+    /// Everything that [`TrackEnv::load_state`] needs to go on with the same bits.
+    pub fn save_state(&self) -> Vec<u8> {
+        let mut out = Writer(MAGIC.to_vec());
+        out.count(self.worlds() as u64);
+        out.count(self.course.steps as u64);
+        out.count(self.seed);
+        out.count(self.progress.steps);
+        out.number(self.progress.assist);
+        out.count(self.progress.episodes);
+        out.number(self.progress.score);
+        out.numbers(&self.term_sums);
+        out.count(self.term_count);
+        for (world, lane) in self.lanes.iter().enumerate() {
+            out.numbers(self.batch.state(world));
+            out.numbers(self.sensed[world].qpos(self.nq));
+            out.numbers(&self.sensed[world].qvel);
+            lane.episode.write(&mut out);
+            out.singles(&lane.observation);
+        }
+        out.0
+    }
+
+    /// Takes over a state from [`TrackEnv::save_state`] of an environment of the same task and
+    /// settings; the number of threads may differ.
+    ///
+    /// # Errors
+    /// Bytes that do not fit; the environment then has to be reset.
+    pub fn load_state(&mut self, bytes: &[u8]) -> Result<(), TrackError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(TrackError::State("it is no saved state"))?;
+        let mut input = Reader(rest);
+        if input.count()? != self.worlds() as u64 || input.count()? != self.course.steps as u64 {
+            return Err(TrackError::State("it has other numbers of worlds or steps"));
+        }
+        self.seed = input.count()?;
+        self.progress.steps = input.count()?;
+        self.progress.assist = input.number()?;
+        self.progress.episodes = input.count()?;
+        self.progress.score = input.number()?;
+        self.term_sums.copy_from_slice(&input.numbers(TERMS.len())?);
+        self.term_count = input.count()?;
+        let relaxation = self.relaxation();
+        self.relaxed = (relaxation.gravity, relaxation.friction);
+        for world in 0..self.worlds() {
+            let state = input.numbers(self.batch.state_size())?;
+            self.batch.set_state(world, &state)?;
+            let nv = self.sensed[world].qvel.len();
+            self.sensed[world] = Sensed {
+                path: input.numbers(self.nq)?,
+                qvel: input.numbers(nv)?,
+                finite: true,
+                ..Sensed::default()
+            };
+            let lane = &mut self.lanes[world];
+            lane.episode = Episode::read(&mut input, &lane.episode, self.course.steps)?;
+            lane.observation = input.singles(self.layout.size)?;
+            self.fields.write(&mut self.batch, world, &lane.episode.variation, &relaxation)?;
+        }
+        if input.0.is_empty() { Ok(()) } else { Err(TrackError::State("it is too long")) }
+    }
+}
+
+/// First bytes of a saved state; the number is that of the format.
+const MAGIC: &[u8] = b"dextra track 1\n";
+
+/// Checks the settings; returns the physics steps per control step.
+fn check(task: &Task<'_>, config: &TrackConfig) -> Result<usize, TrackError> {
+    let setting = |what, wanted, got: String| Err(TrackError::Setting { what, wanted, got });
+    if config.worlds == 0 {
+        return setting("worlds", "at least 1", "0".to_owned());
+    }
+    if !(1..=3).contains(&config.observations.future) {
+        return setting("observations.future", "1 to 3", config.observations.future.to_string());
+    }
+    let every = (config.control_period / task.scene.config.timestep).round();
+    if !(1.0..=100.0).contains(&every) {
+        let got = config.control_period.to_string();
+        return setting("control_period", "1 to 100 physics steps", got);
+    }
+    let shares = [("from_start", config.from_start), ("last_start", config.last_start)];
+    for (what, value) in shares {
+        if !(0.0..=1.0).contains(&value) {
+            return setting(what, "between 0 and 1", value.to_string());
+        }
+    }
+    Ok(every as usize)
+}
+
+/// What all threads read.
+struct Shared<'e, 'a> {
+    task: &'e Task<'a>,
+    course: &'e Course,
+    layout: &'e Layout,
+}
+
+impl Shared<'_, '_> {
+    fn see(&self, sensed: &Sensed, nq: usize) -> Seen {
+        let Task { scene, hands, objects, .. } = self.task;
+        let facts = &self.course.facts;
+        see(scene, hands, facts, objects, sensed.qpos(nq), &sensed.qvel, &sensed.contacts)
+    }
+
+    fn observe(&self, lane: &mut Lane, world: usize, seen: &Seen, seed: u64, noise: &Noise) {
+        let nu = lane.targets.len() / self.course.every;
+        let view = View {
+            task: self.task,
+            course: self.course,
+            seen,
+            at: lane.episode.at,
+            targets: &lane.targets[lane.targets.len() - nu..],
+            action: &lane.episode.action,
+        };
+        self.layout.write(&view, &mut lane.observation);
+        if *noise != Noise::default() {
+            let purpose = 1 + lane.episode.age as u64;
+            let mut rng = generator(seed, world, lane.episode.index, purpose);
+            disturb(&self.layout.slices, noise, &mut rng, &mut lane.observation);
+        }
+    }
+
+    fn judge(
+        &self,
+        config: &TrackConfig,
+        lane: &mut Lane,
+        world: usize,
+        sensed: &Sensed,
+        nq: usize,
+        seed: u64,
+        relaxation: &Relaxation,
+    ) {
+        lane.episode.at += 1;
+        lane.episode.age += 1;
+        lane.terms = [0.0; TERMS.len()];
+        (lane.terminated, lane.truncated, lane.broken) = (false, false, false);
+        lane.reward = 0.0;
+        if !is_good(sensed, nq) {
+            (lane.terminated, lane.broken) = (true, true);
+            return;
+        }
+        let seen = self.see(sensed, nq);
+        let frame = &self.course.frames[lane.episode.at];
+        let (power, wrist_power) = self.powers(sensed);
+        let effort = Effort { power, wrist_power, ..lane.effort };
+        lane.terms = rewards(&config.rewards, &seen, frame, &self.course.rest_height, &effort);
+        self.observe(lane, world, &seen, seed, &config.randomisation.noise);
+        let reward = lane.terms.iter().sum::<f64>() as f32;
+        if !reward.is_finite() || lane.observation.iter().any(|x| !x.is_finite()) {
+            lane.terms = [0.0; TERMS.len()];
+            (lane.terminated, lane.broken) = (true, true);
+            return;
+        }
+        lane.reward = reward;
+        lane.episode.score += score(config, &seen, frame);
+        let limits = &config.termination;
+        let mature = lane.episode.age > limits.grace;
+        lane.terminated = mature && lost(limits, relaxation.tolerance, &seen, frame);
+        lane.truncated = !lane.terminated && lane.episode.at >= self.course.steps;
+    }
+
+    /// Σ |force * velocity| over the finger servos and over the wrist servos, W.
+    fn powers(&self, sensed: &Sensed) -> (f64, f64) {
+        let (mut fingers, mut wrists) = (0.0, 0.0);
+        for (index, facts) in self.course.facts.iter().enumerate() {
+            let place = &self.task.scene.hands[index];
+            for (&servo, &dof) in place.wrist_ctrl.iter().zip(&facts.wrist_dof) {
+                wrists += (sensed.actuator_force[servo] * sensed.qvel[dof]).abs();
+            }
+            for (&servo, actuator) in
+                place.finger_ctrl.iter().zip(&self.task.hands[index].actuators)
+            {
+                let speed = |&(joint, c): &(usize, f64)| c * sensed.qvel[facts.joint_dof[joint]];
+                let speed: f64 = actuator.terms.iter().map(speed).sum();
+                fingers += (sensed.actuator_force[servo] * speed).abs();
+            }
+        }
+        (fingers, wrists)
+    }
+}
+
+/// Whether a world is still among the real numbers.
+fn is_good(sensed: &Sensed, nq: usize) -> bool {
+    sensed.finite && sensed.qpos(nq).iter().chain(&sensed.qvel).all(|x| x.is_finite())
+}
+
+/// How well objects are where they should be, in `[0, 1]`.
+fn score(config: &TrackConfig, seen: &Seen, frame: &super::task::Frame) -> f64 {
+    let rate = config.rewards.object_position.rate;
+    let errors = seen.objects.iter().zip(&frame.objects);
+    let sum: f64 = errors
+        .map(|(object, wanted)| (-rate * pose::distance_between(&object.pose, wanted)).exp())
+        .sum();
+    sum / seen.objects.len().max(1) as f64
+}
+
+/// Whether an object or a tip is too far from where it should be.
+fn lost(limits: &Termination, factor: f64, seen: &Seen, frame: &super::task::Frame) -> bool {
+    let far = seen.objects.iter().zip(&frame.objects).any(|(object, wanted)| {
+        pose::distance_between(&object.pose, wanted) > limits.position * factor
+            || pose::angle_between(&object.pose, wanted) > limits.rotation * factor
+    });
+    let tips = seen.hands.iter().zip(&frame.tips);
+    far || tips
+        .flat_map(|(hand, wanted)| hand.tips.iter().zip(wanted))
+        .any(|(tip, wanted)| (tip.in_world - wanted.in_world).norm() > limits.tip * factor)
+}

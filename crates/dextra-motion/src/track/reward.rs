@@ -1,0 +1,311 @@
+//! What is rewarded: one small function per term, each with its source; weights in [`RewardConfig`].
+
+use super::seen::{Seen, SeenHand, SeenTip};
+use super::task::{Frame, Goal};
+use dextra_core::{Pose, pose};
+use nalgebra::{Point3, Vector3};
+
+/// `weight * exp(-rate * error)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exponential {
+    /// Weight; 0 switches the term off.
+    pub weight: f64,
+    /// Decay per unit of the error.
+    pub rate: f64,
+}
+
+impl Exponential {
+    /// A term.
+    pub const fn new(weight: f64, rate: f64) -> Self {
+        Self { weight, rate }
+    }
+
+    /// Its value at an error.
+    pub fn at(&self, error: f64) -> f64 {
+        if self.weight == 0.0 { 0.0 } else { self.weight * (-self.rate * error).exp() }
+    }
+}
+
+/// DexMan's contact prior, equation 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PriorConfig {
+    /// `w_c` of tips; 0.5 in the paper, 0 switches the term off.
+    pub weight: f64,
+    /// `λ_c`, 1/m²; 400 in the paper.
+    pub rate: f64,
+    /// `γ_c` on the direction; 1.
+    pub direction: f64,
+    /// `w_c1`: while the object rests; 1.
+    pub resting: f64,
+    /// `w_c2`: what is added when it is lifted; 1.
+    pub lifted: f64,
+}
+
+/// Weights of all terms. A reward is given per control step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RewardConfig {
+    /// Object position error, metres; mean over objects.
+    pub object_position: Exponential,
+    /// Object rotation error, radians; mean over objects.
+    pub object_rotation: Exponential,
+    /// Factor on both: `.0` while the object rests, and `.1` more when it is lifted (DexMan, equation 2).
+    pub object_gate: (f64, f64),
+    /// Distance of each tip from where the path has it, metres, from thumb to pinky; summed.
+    pub tips: [Exponential; 5],
+    /// Distance of the wrist from where the path has it, metres; mean over hands.
+    pub wrist_position: Exponential,
+    /// The same of its rotation, radians.
+    pub wrist_rotation: Exponential,
+    /// Distance of tips from their contact points, metres; mean over the tips that have one.
+    pub contact_goal: Exponential,
+    /// How much each metre behind the surface it should touch adds to a tip's distance, metres.
+    pub behind: f64,
+    /// `weight * exp(-1 / Σ f)`, ManipTrans.
+    pub contact_force: f64,
+    /// DexMan's contact prior.
+    pub contact_prior: PriorConfig,
+    /// Up to this for an object as high as its reference demands, up to 2 cm (PKDA).
+    pub lift: f64,
+    /// Subtracted times the mean square of the action.
+    pub action: f64,
+    /// Subtracted times the mean square of its change.
+    pub action_change: f64,
+    /// Power of finger servos, W.
+    pub power: Exponential,
+    /// Power of wrist servos, W.
+    pub wrist_power: Exponential,
+    /// Height above its rest from which an object counts as lifted, metres.
+    pub lifted_height: f64,
+}
+
+const OFF: Exponential = Exponential::new(0.0, 0.0);
+const NO_PRIOR: PriorConfig =
+    PriorConfig { weight: 0.0, rate: 400.0, direction: 1.0, resting: 1.0, lifted: 1.0 };
+
+impl Default for RewardConfig {
+    /// What taught residuals round refined trajectories in our prototype:
+    /// `.9 e^{-40 ep} + .6 e^{-4 er} + .5 contact e^{-40 d} + .3 e^{-25 tip}`.
+    fn default() -> Self {
+        Self {
+            object_position: Exponential::new(0.9, 40.0),
+            object_rotation: Exponential::new(0.6, 4.0),
+            object_gate: (1.0, 0.0),
+            tips: [Exponential::new(0.06, 25.0); 5],
+            wrist_position: OFF,
+            wrist_rotation: OFF,
+            contact_goal: Exponential::new(0.5, 40.0),
+            behind: 2.0,
+            contact_force: 0.0,
+            contact_prior: NO_PRIOR,
+            lift: 0.0,
+            action: 0.01,
+            action_change: 0.01,
+            power: OFF,
+            wrist_power: OFF,
+            lifted_height: 0.01,
+        }
+    }
+}
+
+impl RewardConfig {
+    /// ManipTrans: `dexhandmanip_sh.py`, without the terms on velocities and on finger levels that hands
+    /// without human joints lack.
+    pub fn maniptrans() -> Self {
+        Self {
+            object_position: Exponential::new(5.0, 80.0),
+            object_rotation: Exponential::new(1.0, 3.0),
+            tips: [
+                Exponential::new(0.9, 100.0),
+                Exponential::new(0.8, 90.0),
+                Exponential::new(0.75, 80.0),
+                Exponential::new(0.6, 60.0),
+                Exponential::new(0.6, 60.0),
+            ],
+            wrist_position: Exponential::new(0.1, 40.0),
+            wrist_rotation: Exponential::new(0.6, 1.0),
+            contact_goal: OFF,
+            contact_force: 1.0,
+            action: 0.0,
+            action_change: 0.0,
+            power: Exponential::new(0.5, 10.0),
+            wrist_power: Exponential::new(0.5, 2.0),
+            ..Self::default()
+        }
+    }
+
+    /// DexMan, equations 1 and 2 and the imitation of the wrist; per-joint imitation is that of the tips.
+    pub fn dexman() -> Self {
+        Self {
+            object_position: Exponential::new(5.0, 80.0),
+            object_rotation: Exponential::new(1.0, 3.0),
+            object_gate: (0.1, 4.0),
+            tips: [Exponential::new(0.1, 20.0); 5],
+            wrist_position: Exponential::new(0.5, 2.0),
+            wrist_rotation: Exponential::new(0.5, 20.0),
+            contact_goal: OFF,
+            contact_prior: PriorConfig { weight: 0.5, ..NO_PRIOR },
+            action: 0.0,
+            action_change: 0.0,
+            ..Self::default()
+        }
+    }
+}
+
+/// Names of the terms, in the order of [`rewards`].
+pub const TERMS: [&str; 13] = [
+    "object_position",
+    "object_rotation",
+    "tips",
+    "wrist_position",
+    "wrist_rotation",
+    "contact_goal",
+    "contact_force",
+    "contact_prior",
+    "lift",
+    "action",
+    "action_change",
+    "power",
+    "wrist_power",
+];
+
+/// What the terms need beside the geometry.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Effort {
+    /// Mean square of the action, see [`mean_square`].
+    pub action: f64,
+    /// Mean square of its change.
+    pub action_change: f64,
+    /// Σ |τ q̇| of finger servos, W.
+    pub power: f64,
+    /// The same of wrist servos, W.
+    pub wrist_power: f64,
+}
+
+/// Every term, weighted, in the order of [`TERMS`]; their sum is the reward. `rest` is the height of
+/// every object's origin at rest, metres.
+pub fn rewards(
+    config: &RewardConfig,
+    seen: &Seen,
+    frame: &Frame,
+    rest: &[f64],
+    effort: &Effort,
+) -> [f64; TERMS.len()] {
+    let objects = seen.objects.len().max(1) as f64;
+    let hands = seen.hands.len().max(1) as f64;
+    let height = |o: usize| seen.objects[o].pose.translation.z - rest[o];
+    let lifted = |o: usize| height(o) > config.lifted_height;
+    let mut terms = [0.0; TERMS.len()];
+    for (o, wanted) in frame.objects.iter().enumerate() {
+        let pose = &seen.objects[o].pose;
+        let gate = config.object_gate.0 + if lifted(o) { config.object_gate.1 } else { 0.0 };
+        terms[0] += gate * object_position(&config.object_position, pose, wanted) / objects;
+        terms[1] += gate * object_rotation(&config.object_rotation, pose, wanted) / objects;
+        let demanded = wanted.translation.z - rest[o];
+        terms[8] += config.lift * lift(height(o), demanded, config.lifted_height) / objects;
+    }
+    let (mut goals, mut contact) = (0usize, 0.0);
+    let mut pushes = 0.0;
+    for (h, hand) in seen.hands.iter().enumerate() {
+        let root = &frame.roots[h];
+        terms[3] += wrist_position(&config.wrist_position, hand, root) / hands;
+        terms[4] += wrist_rotation(&config.wrist_rotation, hand, root) / hands;
+        for (tip, wanted) in hand.tips.iter().zip(&frame.tips[h]) {
+            terms[2] += config.tips[tip.finger].at((tip.in_world - wanted.in_world).norm());
+            pushes += tip.push_in_world.norm() * expected_contact(wanted.distance);
+            let Some(goal) = &wanted.goal else { continue };
+            let pose = &seen.objects[goal.object].pose;
+            goals += 1;
+            contact +=
+                config.contact_goal.at(contact_distance(&tip.in_world, pose, goal, config.behind));
+            let prior = &config.contact_prior;
+            terms[7] += contact_prior(prior, tip, pose, goal, lifted(goal.object)) / objects;
+        }
+    }
+    terms[5] = contact / goals.max(1) as f64;
+    terms[6] = config.contact_force * contact_force(pushes);
+    terms[9] = -config.action * effort.action;
+    terms[10] = -config.action_change * effort.action_change;
+    terms[11] = config.power.at(effort.power);
+    terms[12] = config.wrist_power.at(effort.wrist_power);
+    terms
+}
+
+/// Object position: `w e^{-λ |p - p̂|}` (all of the papers; λ 80 in ManipTrans and DexMan, 40 ours).
+pub fn object_position(term: &Exponential, pose: &Pose, wanted: &Pose) -> f64 {
+    term.at(pose::distance_between(pose, wanted))
+}
+
+/// Object rotation: `w e^{-λ angle(R, R̂)}` (λ 3 in ManipTrans and DexMan, 4 ours).
+pub fn object_rotation(term: &Exponential, pose: &Pose, wanted: &Pose) -> f64 {
+    term.at(pose::angle_between(pose, wanted))
+}
+
+/// Wrist position: `w e^{-λ |p - p̂|}` (ManipTrans .1, 40; DexMan .5, 2).
+pub fn wrist_position(term: &Exponential, hand: &SeenHand, wanted: &Pose) -> f64 {
+    term.at(pose::distance_between(&hand.world_from_root, wanted))
+}
+
+/// Wrist rotation: `w e^{-λ angle}` (ManipTrans .6, 1; DexMan .5, 20).
+pub fn wrist_rotation(term: &Exponential, hand: &SeenHand, wanted: &Pose) -> f64 {
+    term.at(pose::angle_between(&hand.world_from_root, wanted))
+}
+
+/// Distance of a tip from its contact point in the object's frame, metres (ours). Unlike a distance to
+/// the surface it knows the side: a tip behind the plane of the face that it should touch has to go
+/// round, so each metre behind counts `behind` metres more.
+pub fn contact_distance(tip: &Point3<f64>, object: &Pose, goal: &Goal, behind: f64) -> f64 {
+    let tip_in_object = object.inverse_transform_point(tip);
+    let above = (tip_in_object - goal.surface_in_object).dot(&goal.normal_in_object);
+    // The path's own tip may be a little behind: tips give way, and some are points inside the pad.
+    let usual = (goal.tip_in_object - goal.surface_in_object).dot(&goal.normal_in_object);
+    (tip_in_object - goal.tip_in_object).norm() + behind * (usual.min(0.0) - above).max(0.0)
+}
+
+/// ManipTrans: how far a tip is expected to touch, from its distance to the object in the demonstration,
+/// metres: 1 up to 2 cm, falling to 0 at 3 cm.
+pub fn expected_contact(distance: f64) -> f64 {
+    ((0.03 - distance) / 0.01).clamp(0.0, 1.0)
+}
+
+/// ManipTrans: `exp(-1 / Σ f)` of the expected tip forces, newtons; 0 without force.
+pub fn contact_force(sum: f64) -> f64 {
+    if sum > 0.0 { (-1.0 / sum).exp() } else { 0.0 }
+}
+
+/// DexMan, equation 1, for one keypoint and object:
+/// `w_c (1 + γ ⟨n, d̂⟩) e^{-λ |p - v|²} (w_c1 + w_c2 [lifted])`, with `n` the outward normal of the tip's
+/// pad, `v` the point of the surface and `d̂` the direction from the tip to it. Where `p = v`, the
+/// direction is against the surface's normal.
+pub fn contact_prior(
+    config: &PriorConfig,
+    tip: &SeenTip,
+    object: &Pose,
+    goal: &Goal,
+    lifted: bool,
+) -> f64 {
+    if config.weight == 0.0 {
+        return 0.0;
+    }
+    let vertex = object * goal.surface_in_object;
+    let way = vertex - tip.in_world;
+    let towards: Vector3<f64> =
+        way.try_normalize(1e-9).unwrap_or_else(|| -(object * goal.normal_in_object));
+    let facing = 1.0 + config.direction * tip.pad_in_world.dot(&towards);
+    let gate = config.resting + if lifted { config.lifted } else { 0.0 };
+    config.weight * facing * (-config.rate * way.norm_squared()).exp() * gate
+}
+
+/// PKDA: linear up to 2 cm of height, while the reference is lifted by more than `least`, in `[0, 1]`.
+pub fn lift(height: f64, demanded: f64, least: f64) -> f64 {
+    const FULL: f64 = 0.02;
+    if demanded <= least { 0.0 } else { (height / FULL.min(demanded)).clamp(0.0, 1.0) }
+}
+
+/// Mean of the squares; 0 of nothing.
+pub fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0usize), |(sum, n), x| (sum + x * x, n + 1));
+    sum / count.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests;
