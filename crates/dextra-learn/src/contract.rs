@@ -123,7 +123,7 @@ impl Contract {
             same(file, at("scale"), &found.scale, &wanted.scale)?;
         }
         same(file, "actions".into(), &names(found, |s| &s.name), &names(wanted, |s| &s.name))?;
-        Ok(())
+        same(file, "hand".into(), &self.hand, &expected.hand)
     }
 }
 
