@@ -18,6 +18,8 @@ pub struct Cli {
 pub enum Verb {
     /// One clip in; a robot-hand trajectory, its verdict in true physics and pictures out.
     Transfer(TransferArgs),
+    /// A trained policy, played closed loop under every stated perturbation.
+    Rollout(RolloutArgs),
     /// What stands against a transfer, told in a second and before any search.
     Feasibility(FeasibilityArgs),
     /// Built-in demonstrations, and a look at a clip.
@@ -67,6 +69,33 @@ pub struct TransferArgs {
     /// Try the grasps of an earlier result of the same hand and object first.
     #[arg(long, value_name = "DIR")]
     pub reuse: Option<PathBuf>,
+    /// Train a closed-loop policy by a recipe: the name of a built-in one, or a .toml file [without a
+    /// value: dextra].
+    #[arg(long, value_name = "RECIPE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "dextra")]
+    pub policy: Option<String>,
+}
+
+/// `rollout`.
+#[derive(Debug, Args)]
+pub struct RolloutArgs {
+    /// Folder of a skill, or of the transfer that made it.
+    pub skill: PathBuf,
+    /// Where the clip is now, if it has been moved since.
+    #[arg(long, value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Trials per perturbation.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub trials: usize,
+    /// Seed of the perturbations.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Threads [default: all cores]; the result does not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `feasibility`.

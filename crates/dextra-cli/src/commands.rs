@@ -3,4 +3,5 @@
 pub mod demo;
 pub mod doctor;
 pub mod feasibility;
+pub mod rollout;
 pub mod transfer;

@@ -1,5 +1,6 @@
 //! Results on stdout, errors on stderr, exit codes.
 
+use dextra::skill::Score;
 use dextra::{Report, Status};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -160,14 +161,45 @@ pub fn reports_table(reports: &[Report], colour: bool) -> String {
         if let Some(cause) = &r.cause {
             text += &format!("{}: {} because {cause}\n", r.hand, r.status.name());
         }
+        if let Some(policy) = &r.policy {
+            text += &format!(
+                "{}: policy {} by recipe {} round the {} base, {} control steps in {:.0} CPU-s\n\n",
+                r.hand,
+                policy.status.name(),
+                policy.recipe,
+                policy.base.name(),
+                policy.env_steps,
+                policy.train_cpu_s
+            );
+            text += &scores_table(&policy.scores);
+            text.push('\n');
+        }
         text += &format!("{}: results in {}\n", r.hand, r.out);
     }
     text
 }
 
-/// Whether all were accepted.
+/// One row per protocol.
+pub fn scores_table(scores: &[Score]) -> String {
+    let rows: Vec<Vec<String>> = scores
+        .iter()
+        .map(|score| {
+            vec![
+                score.protocol.clone(),
+                format!("{:.2}", score.rate),
+                format!("{:.2}-{:.2}", score.wilson_low, score.wilson_high),
+                format!("{:.2}", score.open_loop_successes as f64 / score.trials as f64),
+                format!("{:.2}", score.median_worst_cm),
+            ]
+        })
+        .collect();
+    table(&["perturbation", "success", "95 %", "open loop", "worst_cm (median)"], &rows)
+}
+
+/// Whether all were accepted: the policy where one was asked for, else the trajectory.
 pub fn verdict(reports: &[Report]) -> Exit {
-    let accepted = reports.iter().all(|report| report.status == Status::Accepted);
+    let status = |report: &Report| report.policy.as_ref().map_or(report.status, |p| p.status);
+    let accepted = reports.iter().all(|report| status(report) == Status::Accepted);
     if accepted { Exit::Fine } else { Exit::SomeRejected }
 }
 
@@ -241,6 +273,7 @@ mod tests {
             cpu_s: 2.0,
             sim_steps: 10,
             out: "out/cube".into(),
+            policy: None,
             details: None,
         }
     }

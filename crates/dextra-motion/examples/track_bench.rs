@@ -73,7 +73,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             observations: ObservationConfig { basis_points, ..ObservationConfig::default() },
             ..TrackConfig::default()
         };
-        let mut env = TrackEnv::new(Task::refined(&refined, &hands, &objects), config)?;
+        let played = (refined.rollout.ctrl.as_slice(), refined.rollout.qpos.as_slice());
+        let task = Task::played(&refined.scene, &refined.timeline, played, &hands, &objects);
+        let mut env = TrackEnv::new(task, config)?;
         env.reset_all(1)?;
         let mut out = StepOut::default();
         let mut actions = vec![0.0f32; worlds * env.action_dim()];

@@ -82,6 +82,8 @@ pub struct RefineConfig {
     /// How much the human's way counts against success at any price: a factor on the weight of
     /// [`outcome::CostConfig::style`].
     pub human_weight: f64,
+    /// Whether grasps are searched for; otherwise the hand plays the retargeted motion.
+    pub search: bool,
     /// Whether the search goes on until a trajectory is sturdy, or its budget is spent.
     pub robust: bool,
     /// Phases.
@@ -100,6 +102,7 @@ impl Default for RefineConfig {
             timestep: 0.01,
             step_budget: 800_000,
             human_weight: 1.0,
+            search: true,
             robust: false,
             phases: PhaseConfig::default(),
             hypotheses: HypothesisConfig::default(),
@@ -150,6 +153,60 @@ pub struct Refined {
     pub quarantined: Option<Quarantined>,
 }
 
+/// The stage on which a demonstration is refined: everything before the search, quickly made and the
+/// same bits for the same input.
+pub struct Stage {
+    /// The scene.
+    pub scene: Scene,
+    /// The schedule.
+    pub timeline: Timeline,
+    /// Where every object rests at the start.
+    pub rest: Vec<Pose>,
+    /// What the human does in every hold.
+    human: Vec<HumanHold>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Stage {
+    /// Sees who holds what, lays it out in time, lets objects settle and composes the scene.
+    ///
+    /// # Errors
+    /// [`RefineError`] for a demonstration without content and a scene that cannot be made.
+    pub fn new(input: &RefineInput<'_>, config: &RefineConfig) -> Result<Self, RefineError> {
+        let demo = input.demo;
+        if demo.frames() < 2 || input.hands.is_empty() || input.objects.is_empty() {
+            return Err(RefineError::Empty(demo.name.clone()));
+        }
+        let mut notes = Vec::new();
+        let surfaces: Vec<_> = input.objects.iter().map(|object| &object.surface).collect();
+        let held = holds(demo, &surfaces);
+        let timeline = timeline(demo, &held, &config.phases, config.timestep);
+        let human: Vec<HumanHold> = held
+            .iter()
+            .map(|hold| {
+                let last = hold.release.unwrap_or(demo.frames() - 1);
+                human_hold(demo, hold.hand, hold.object, (hold.take, last))
+            })
+            .collect();
+        let first_take = held.iter().map(|hold| hold.take).min();
+        let mut scene_config = SceneConfig::new(table_height(demo, first_take));
+        scene_config.timestep = config.timestep;
+        scene_config.gravity = demo.gravity;
+        let rest = settle(input, &scene_config, first_take, &mut notes)?;
+        let placements: Vec<HandPlacement<'_>> =
+            (0..input.hands.len()).map(|index| placement(input, &timeline, index)).collect();
+        let objects: Vec<ObjectPlacement<'_>> = input
+            .objects
+            .iter()
+            .zip(&rest)
+            .map(|(object, pose)| ObjectPlacement { object, world_from_object: *pose })
+            .collect();
+        let scene = Scene::compose(&scene_config, &placements, &objects)?;
+        Ok(Self { scene, timeline, rest, human, notes })
+    }
+}
+
 /// Refines a demonstration.
 ///
 /// # Errors
@@ -161,36 +218,10 @@ pub fn refine(
     observer: &dyn Observer,
 ) -> Result<Refined, RefineError> {
     let demo = input.demo;
-    if demo.frames() < 2 || input.hands.is_empty() || input.objects.is_empty() {
-        return Err(RefineError::Empty(demo.name.clone()));
-    }
-    let mut notes = Vec::new();
-    let surfaces: Vec<_> = input.objects.iter().map(|object| &object.surface).collect();
-    let held = holds(demo, &surfaces);
-    let schedule = timeline(demo, &held, &config.phases, config.timestep);
-    let human: Vec<HumanHold> = held
-        .iter()
-        .map(|hold| {
-            let last = hold.release.unwrap_or(demo.frames() - 1);
-            human_hold(demo, hold.hand, hold.object, (hold.take, last))
-        })
-        .collect();
-    let first_take = held.iter().map(|hold| hold.take).min();
-    let mut scene_config = SceneConfig::new(table_height(demo, first_take));
-    scene_config.timestep = config.timestep;
-    scene_config.gravity = demo.gravity;
-    let rest = settle(input, &scene_config, first_take, &mut notes)?;
-    let placements: Vec<HandPlacement<'_>> =
-        (0..input.hands.len()).map(|index| placement(input, &schedule, index)).collect();
-    let objects: Vec<ObjectPlacement<'_>> = input
-        .objects
-        .iter()
-        .zip(&rest)
-        .map(|(object, pose)| ObjectPlacement { object, world_from_object: *pose })
-        .collect();
-    let scene = Scene::compose(&scene_config, &placements, &objects)?;
+    let Stage { scene, timeline: schedule, rest, human, mut notes } = Stage::new(input, config)?;
     begin(journal, input, config, &schedule, &scene);
     let found = match (schedule.holds.is_empty(), idle_hand(demo)) {
+        _ if !config.search => follow::motion(input, &schedule, &scene, &rest),
         (false, None) => {
             let idle = follow::idle_paths(input, &schedule);
             let (schedule, human) = (&schedule, human.as_slice());

@@ -9,6 +9,7 @@
 //! Random draws depend on seed, world and episode alone, so that results are the same bits for any
 //! number of threads, and a saved state goes on to the same bits.
 
+pub mod anchor;
 pub mod compose;
 pub mod curriculum;
 mod env;

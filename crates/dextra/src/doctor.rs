@@ -1,6 +1,6 @@
 //! `doctor`: what this machine has, what it lacks, and what to install.
 
-use crate::transfer::cache_dir;
+use crate::prepare::cache_dir;
 use dextra_sim::probe;
 use std::ffi::OsString;
 use std::fs;

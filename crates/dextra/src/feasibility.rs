@@ -5,9 +5,9 @@
 
 use crate::demo;
 use crate::error::Error;
+use crate::prepare::{self, MOST_SLOWING};
 use crate::progress::Reporter;
 use crate::request::TransferRequest;
-use crate::transfer::{self, MOST_SLOWING};
 use dextra_core::Demonstration;
 use dextra_data::ClipOptions;
 use dextra_motion::feasibility::{ClipView, assess};
@@ -167,14 +167,8 @@ fn on(request: &FeasibilityRequest, hand: &str) -> TransferRequest {
         clip: request.clip.clone(),
         hand: hand.to_owned(),
         seed: request.seed,
-        out: std::path::PathBuf::new(),
-        threads: None,
         options: request.options.clone(),
-        film: false,
-        robustness_trials: 0,
-        human_weight: 1.0,
-        robust: false,
-        reuse: None,
+        ..TransferRequest::default()
     }
 }
 
@@ -185,12 +179,12 @@ fn on_hand(
 ) -> Result<FeasibilityReport, Error> {
     let mut notes = looked_at.recorded.provenance.notes.clone();
     let (recorded, hands) =
-        transfer::hands(&on(request, hand), looked_at.recorded.clone(), &mut notes)?;
+        prepare::hands(&on(request, hand), looked_at.recorded.clone(), &mut notes)?;
     let other = recorded.hands.iter().zip(&looked_at.recorded.hands).any(|(a, b)| a.side != b.side);
     let mirrored = if other { Some(Loaded::new(recorded)?) } else { None };
     let looked_at = mirrored.as_ref().unwrap_or(looked_at);
     let surfaces: Vec<&dyn SurfaceQuery> = looked_at.surfaces.iter().map(|s| s as _).collect();
-    let models = hands.iter().map(transfer::solver_hand).collect::<Result<Vec<_>, _>>()?;
+    let models = hands.iter().map(prepare::solver_hand).collect::<Result<Vec<_>, _>>()?;
     let hand_refs: Vec<&Hand> = hands.iter().collect();
     let mut assessment = assess(&looked_at.view, &surfaces, &hand_refs, &models)
         .map_err(Error::stage("feasibility"))?;

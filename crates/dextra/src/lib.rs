@@ -1,6 +1,7 @@
 //! dextra turns human hand-object demonstrations into robot-hand trajectories that hold up in
 //! physics. This is the library users import: one short file per verb.
 
+mod clock;
 pub mod demo;
 pub mod doctor;
 pub mod error;
@@ -11,9 +12,11 @@ mod journal;
 mod outputs;
 mod pictures;
 pub mod plots;
+mod prepare;
 pub mod progress;
 pub mod report;
 pub mod request;
+pub mod skill;
 pub mod transfer;
 
 pub use dextra_core::{Demonstration, Side};

@@ -1,5 +1,8 @@
 //! What a transfer achieved: the fields of `--json`, one report per clip and hand.
 
+use crate::skill::recipe::Base;
+use crate::skill::train::Validated;
+use crate::skill::trials::Score;
 use dextra_motion::feasibility::Assessment;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -53,7 +56,7 @@ impl Protocols {
 }
 
 /// Reads what is written for a number that could not be measured back as NaN.
-fn nan_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn nan_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
@@ -110,6 +113,9 @@ pub struct Report {
     pub sim_steps: u64,
     /// Folder with the results.
     pub out: String,
+    /// The closed-loop policy, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyReport>,
     /// More, for `report.json`; `None` leaves it out, as `--json` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
@@ -138,6 +144,27 @@ pub struct RobustnessReport {
     /// Upper end.
     #[serde(deserialize_with = "nan_for_null")]
     pub wilson_high: f64,
+}
+
+/// A trained policy and how it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyReport {
+    /// Accepted when 95 in 100 trials succeed with the object 1 cm and up to 5 degrees off.
+    pub status: Status,
+    /// Name of the recipe.
+    pub recipe: String,
+    /// What the policy corrects.
+    pub base: Base,
+    /// The validation whose policy was kept.
+    pub validated: Validated,
+    /// Iterations of the training.
+    pub iterations: u64,
+    /// Control steps learned from, over all worlds.
+    pub env_steps: u64,
+    /// Processor time of the training, validations included, seconds.
+    pub train_cpu_s: f64,
+    /// Every protocol.
+    pub scores: Vec<Score>,
 }
 
 /// What `report.json` says beyond the line of `--json`.
@@ -238,6 +265,7 @@ pub(crate) mod tests {
             cpu_s: 20.0,
             sim_steps: 300_000,
             out: "out/cube".into(),
+            policy: None,
             details: None,
         }
     }

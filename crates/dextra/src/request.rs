@@ -30,6 +30,29 @@ pub struct TransferRequest {
     pub robust: bool,
     /// Folder of an earlier result of the same hand and object, whose grasps are tried first.
     pub reuse: Option<PathBuf>,
+    /// Recipe of a closed-loop policy to train, by name or as a file; `None` for none. A recipe that does
+    /// not correct a refined trajectory needs no search, and none is made.
+    pub policy: Option<String>,
+}
+
+impl Default for TransferRequest {
+    /// What the command asks where nothing is said; clip, hand and folder have to be.
+    fn default() -> Self {
+        Self {
+            clip: String::new(),
+            hand: String::new(),
+            seed: 0,
+            out: PathBuf::new(),
+            threads: None,
+            options: ClipOptions::default(),
+            film: true,
+            robustness_trials: 100,
+            human_weight: 1.0,
+            robust: false,
+            reuse: None,
+            policy: None,
+        }
+    }
 }
 
 /// Most trials per displacement: beyond this the confidence interval no longer narrows usefully.
@@ -73,15 +96,8 @@ mod tests {
         let good = TransferRequest {
             clip: "cube".into(),
             hand: "shadow".into(),
-            seed: 0,
             out: "out".into(),
-            threads: None,
-            options: ClipOptions::default(),
-            film: false,
-            robustness_trials: 100,
-            human_weight: 1.0,
-            robust: false,
-            reuse: None,
+            ..TransferRequest::default()
         };
         assert!(good.check().is_ok());
         for (bad, word) in [

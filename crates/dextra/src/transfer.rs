@@ -1,37 +1,32 @@
 //! `transfer`: the main job. One clip and one hand in; a physics-checked trajectory, a verdict by
 //! every published rule, pictures, and files for stock MuJoCo out.
 
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::journal::JournalFile;
+use crate::prepare::{Prepared, SMOOTHING_S};
 use crate::progress::Reporter;
-use crate::report::{Details, Protocols, Report, RobustnessReport, Status};
+use crate::report::{Details, PolicyReport, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
-use crate::{demo, feasibility, grasps, outputs, pictures, plots};
+use crate::skill::recipe::{Base, Recipe};
+use crate::skill::{rollout, store::Skill, train, trials, worlds};
+use crate::{grasps, outputs, pictures, plots};
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
-use dextra_core::retime;
 use dextra_core::rollout::Limits;
 use dextra_core::signal::MovingInterval;
-use dextra_core::{Demonstration, HandMotion, Motion, Side};
+use dextra_core::{Demonstration, Pose};
+use dextra_learn::Policy;
 use dextra_motion::evaluate::{
     GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
 };
 use dextra_motion::refine::journal::Observer;
 use dextra_motion::refine::{RefineConfig, RefineError, RefineInput, Refined, refine};
-use dextra_motion::retarget::{ObjectInput, RetargetConfig, RetargetHand, retarget};
+use dextra_motion::retarget::RetargetHand;
+use dextra_motion::track::{Task, TrackConfig, TrackEnv};
 use dextra_sim::hand::Hand;
-use dextra_sim::object::{DecomposeConfig, ObjectModel};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-/// Gaussian smoothing of the demonstration before it is followed and judged, seconds (standard
-/// deviation). Recorded object poses jitter by millimetres; no hand should reproduce that.
-pub const SMOOTHING_S: f64 = 0.05;
-
-/// Most that a clip is slowed. A clip that is still too fast has a glitch or is no human motion; it
-/// is judged as it is, and the diagnosis says so.
-pub const MOST_SLOWING: f64 = 4.0;
+use std::path::Path;
 
 /// Transfers one clip to one hand.
 ///
@@ -42,41 +37,19 @@ pub const MOST_SLOWING: f64 = 4.0;
 /// stop; the same request then resumes.
 pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Report, Error> {
     request.check()?;
+    let recipe = request.policy.as_deref().map(Recipe::resolve).transpose()?;
     let clock = Clock::start();
-    reporter.stage("read", None);
-    let recorded = demo::load(&request.clip, request.seed, &request.options)?;
-    let mut notes = recorded.provenance.notes.clone();
-    let (recorded, hands) = hands(request, recorded, &mut notes)?;
+    let prepared = Prepared::new(request, reporter)?;
     writable(&request.out)?;
-    let wanted_scale = retime::time_scale(&recorded, &retime::Limits::default());
-    let time_scale = wanted_scale.min(MOST_SLOWING);
-    if time_scale > 1.0 {
-        notes.push(format!(
-            "the clip is faster than the wrist can follow and is slowed by a factor of {time_scale:.2}"
-        ));
-    }
-    if wanted_scale > time_scale {
-        notes.push(format!(
-            "it would have to be slowed by {wanted_scale:.1}: it jumps, or is no human motion"
-        ));
-    }
-    let demo = retime::resample(&recorded, time_scale, recorded.fps.max(30.0), SMOOTHING_S)
-        .map_err(Error::stage("retime"))?;
-    reporter.stage("objects", None);
-    let objects = objects(&demo)?;
-    reporter.stage("retarget", None);
-    let models = hands.iter().map(solver_hand).collect::<Result<Vec<_>, _>>()?;
-    let surfaces: Vec<_> = objects.iter().map(|object| &object.surface).collect();
-    let assessed = feasibility::of_loaded(&recorded, &surfaces, &hands, &models)?;
-    notes.extend(feasibility::notes(&assessed));
-    let motion = retargeted(&demo, &objects, &models)?;
+    let Prepared { demo, hands, models, objects, motion, .. } = &prepared;
+    let mut notes = prepared.notes.clone();
     let remembered = match &request.reuse {
-        Some(dir) => grasps::read(dir, &hands, &objects)?,
+        Some(dir) => grasps::read(dir, hands, objects)?,
         None => Vec::new(),
     };
     let out = &request.out;
     outputs::clear(out)?;
-    outputs::write_motion(&out.join("motion.npz"), &motion, &demo, request.seed)?;
+    outputs::write_motion(&out.join("motion.npz"), motion, demo, request.seed)?;
 
     reporter.stage("refine", None);
     let config = RefineConfig {
@@ -84,20 +57,14 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
         threads: request.threads.unwrap_or(0),
         human_weight: request.human_weight,
         robust: request.robust,
+        search: recipe.as_ref().is_none_or(|recipe| recipe.base == Base::Refined),
         ..RefineConfig::default()
     };
     let journal_path = out.join("refine.journal");
     let mut journal =
         JournalFile::open(&journal_path, build()).map_err(Error::io("open", &journal_path))?;
     let hand_refs: Vec<&Hand> = hands.iter().collect();
-    let input = RefineInput {
-        demo: &demo,
-        hands: &hand_refs,
-        models: &models,
-        objects: &objects,
-        motion: &motion,
-        remembered: &remembered,
-    };
+    let input = RefineInput { remembered: &remembered, ..prepared.input(&hand_refs) };
     let refined =
         refine(&input, &config, &mut journal, &Watch(reporter)).map_err(|error| match error {
             RefineError::Interrupted => Error::Cancelled { stage: "refine".to_owned() },
@@ -109,32 +76,40 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     notes.extend(refined.notes.iter().cloned());
 
     reporter.stage("evaluate", None);
-    let judged = judge(request, &refined, &demo, &models, reporter)?;
-    outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, &demo)?;
-    outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, &demo, request.seed)?;
+    let judged = judge(request, &refined, demo, models, reporter)?;
+    outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, demo)?;
+    outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, demo, request.seed)?;
     plots::write(out, &refined).map_err(Error::stage("plots"))?;
-    grasps::write(out, &refined.grasps, &hands, &objects)?;
+    grasps::write(out, &refined.grasps, hands, objects)?;
     if let Some(trial) = &refined.quarantined {
         outputs::write_quarantine(
             &out.join("quarantine.npz"),
             trial,
             refined.rollout.nu,
-            &demo,
+            demo,
             request.seed,
         )?;
     }
     if request.film {
         reporter.stage("pictures", None);
-        if let Err(error) = pictures::write(out, &refined, &objects) {
+        if let Err(error) = pictures::write(out, &refined, objects) {
             notes.push(format!("no pictures: {error}"));
         }
     }
+    let accepted = judged.cause.is_none();
+    let policy = match &recipe {
+        Some(recipe) => {
+            Some(skill(request, recipe, &prepared, &refined, accepted, &mut notes, reporter)?)
+        }
+        None => None,
+    };
     for note in &notes {
         reporter.note(note);
     }
-    let mut report = report(request, &refined, &demo, judged, time_scale, notes, &clock);
+    let mut report = report(request, &refined, demo, judged, prepared.time_scale, notes, &clock);
+    report.policy = policy;
     if let Some(details) = &mut report.details {
-        details.feasibility = Some(assessed);
+        details.feasibility = Some(prepared.feasibility.clone());
     }
     let json = serde_json::to_vec_pretty(&report).map_err(Error::stage("report"))?;
     let path = out.join("report.json");
@@ -143,104 +118,105 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     Ok(report)
 }
 
+/// Folder of the policy within that of a result.
+const POLICY: &str = "policy";
+
+/// Trains and judges a policy. Where the search failed, one round the retargeted motion is tried as well,
+/// and the better is kept.
+fn skill(
+    request: &TransferRequest,
+    recipe: &Recipe,
+    prepared: &Prepared,
+    refined: &Refined,
+    accepted: bool,
+    notes: &mut Vec<String>,
+    reporter: &dyn Reporter,
+) -> Result<PolicyReport, Error> {
+    let hands: Vec<&Hand> = prepared.hands.iter().collect();
+    let one = |base: Base, name: &str, notes: &mut Vec<String>| {
+        let task = task(base, prepared, refined, &hands);
+        let dir = request.out.join(name);
+        policy(request, recipe, prepared, (task, base), &dir, notes, reporter)
+    };
+    let first = one(recipe.base, POLICY, notes)?;
+    if accepted || recipe.base != Base::Refined || first.status == Status::Accepted {
+        return Ok(first);
+    }
+    let other = format!("{POLICY}-retargeted");
+    let second = one(Base::Retargeted, &other, notes)?;
+    let rate = |report: &PolicyReport| {
+        report.scores.iter().find(|s| s.protocol == trials::MAIN).map_or(0.0, |s| s.rate)
+    };
+    let (kept, left) = (request.out.join(POLICY), request.out.join(&other));
+    if rate(&second) <= rate(&first) {
+        std::fs::remove_dir_all(&left).map_err(Error::io("remove", &left))?;
+        return Ok(first);
+    }
+    notes.push("the policy corrects the retargeted motion, since the search failed".to_owned());
+    std::fs::remove_dir_all(&kept).map_err(Error::io("remove", &kept))?;
+    std::fs::rename(&left, &kept).map_err(Error::io("rename", &left))?;
+    Ok(second)
+}
+
+fn task<'a>(
+    base: Base,
+    prepared: &'a Prepared,
+    refined: &'a Refined,
+    hands: &'a [&'a Hand],
+) -> Task<'a> {
+    let (scene, timeline) = (&refined.scene, &refined.timeline);
+    if base == Base::Refined {
+        let played = (refined.rollout.ctrl.as_slice(), refined.rollout.qpos.as_slice());
+        return Task::played(scene, timeline, played, hands, &prepared.objects);
+    }
+    let rest: Vec<Pose> = (0..prepared.objects.len())
+        .map(|object| scene.world_from_object(object, &refined.rollout.qpos[0]))
+        .collect();
+    let task = Task::retargeted(scene, timeline, &rest, &prepared.motion, hands, &prepared.objects);
+    if base == Base::None { task.without_base() } else { task }
+}
+
+fn policy(
+    request: &TransferRequest,
+    recipe: &Recipe,
+    prepared: &Prepared,
+    (task, base): (Task<'_>, Base),
+    dir: &Path,
+    notes: &mut Vec<String>,
+    reporter: &dyn Reporter,
+) -> Result<PolicyReport, Error> {
+    const STAGE: &str = "policy";
+    let mut skill = Skill::new(request, prepared, &task, base, recipe)?;
+    skill.begin(dir, &task)?;
+    let threads = request.threads.unwrap_or(0);
+    let trained = train::train(task.clone(), recipe, (request.seed, threads), dir, reporter)?;
+    notes.extend(trained.notes);
+    skill.validated = Some(trained.best);
+    skill.write(dir)?;
+    let trials = request.robustness_trials.max(1);
+    let config = TrackConfig { threads, worlds: trials.min(100), ..recipe.track.clone() };
+    let hands = task.hands;
+    let mut env = TrackEnv::new(task, config).map_err(Error::stage(STAGE))?;
+    let contract = worlds::contract(&env, hands);
+    let policy = Policy::load(&dir.join(train::BEST), &contract).map_err(Error::stage(STAGE))?;
+    let scores = rollout::all(&mut env, &policy, (request.seed, trials), reporter)?;
+    Ok(PolicyReport {
+        status: rollout::status(&scores),
+        recipe: recipe.name.clone(),
+        base,
+        validated: trained.best,
+        iterations: trained.last.iteration,
+        env_steps: trained.last.steps,
+        train_cpu_s: trained.last.cpu_s,
+        scores,
+    })
+}
+
 /// Makes the folder and proves that files can be written in it, once the request is known to make
 /// sense and before hours are spent.
 fn writable(dir: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     tempfile::tempfile_in(dir).map(drop).map_err(Error::io("write in", dir))
-}
-
-/// One robot hand per demonstrated hand. Built-in hands come in the side that the demonstration
-/// shows; for a hand from a file of the other side the whole demonstration is mirrored.
-pub(crate) fn hands(
-    request: &TransferRequest,
-    mut demo: Demonstration,
-    notes: &mut Vec<String>,
-) -> Result<(Demonstration, Vec<Hand>), Error> {
-    let load = |side: Side| {
-        Hand::resolve(&request.hand, side)
-            .map_err(|e| Error::Hand { hand: request.hand.clone(), source: e.into() })
-    };
-    let mut hands = demo.hands.iter().map(|h| load(h.side)).collect::<Result<Vec<_>, _>>()?;
-    let other: Vec<bool> =
-        demo.hands.iter().zip(&hands).map(|(human, hand)| human.side != hand.map.side).collect();
-    if other.iter().any(|&differs| differs) {
-        if !other.iter().all(|&differs| differs) {
-            return Err(Error::Request(format!(
-                "{} shows two hands, but {} is only a {} hand",
-                request.clip,
-                request.hand,
-                hands[0].map.side.name()
-            )));
-        }
-        notes.push(format!(
-            "{} is a {} hand and the clip shows a {} hand: the demonstration is mirrored",
-            request.hand,
-            hands[0].map.side.name(),
-            demo.hands[0].side.name()
-        ));
-        demo = demo.mirrored();
-        hands = demo.hands.iter().map(|h| load(h.side)).collect::<Result<Vec<_>, _>>()?;
-    }
-    for hand in &hands {
-        notes.extend(hand.notices.iter().cloned());
-    }
-    Ok((demo, hands))
-}
-
-fn objects(demo: &Demonstration) -> Result<Vec<ObjectModel>, Error> {
-    let config = DecomposeConfig::default();
-    let cache = cache_dir();
-    demo.objects
-        .iter()
-        .map(|object| {
-            let mesh = object.mesh.clone();
-            ObjectModel::build(&object.name, mesh, object.mass, &config, cache.as_deref())
-                .map_err(Error::stage("object geometry"))
-        })
-        .collect()
-}
-
-/// Where convex decompositions are kept: `DEXTRA_CACHE_DIR`, else `dextra` in the user's cache
-/// folder; `None` when there is neither.
-pub fn cache_dir() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("DEXTRA_CACHE_DIR")
-        .or_else(|| set("XDG_CACHE_HOME").map(|dir| dir.join("dextra")))
-        .or_else(|| set("HOME").map(|dir| dir.join(".cache/dextra")))
-}
-
-/// Distance from a mapped point to the robot's skin, metres: half the thickness of a finger.
-fn skin(keypoint: usize) -> f64 {
-    if keypoint == 0 { 0.0 } else { 0.009 }
-}
-
-pub(crate) fn solver_hand(hand: &Hand) -> Result<RetargetHand, Error> {
-    RetargetHand::new(hand.tree.clone(), hand.map.clone(), skin).map_err(Error::stage("retarget"))
-}
-
-fn retargeted(
-    demo: &Demonstration,
-    objects: &[ObjectModel],
-    models: &[RetargetHand],
-) -> Result<Motion, Error> {
-    let inputs: Vec<ObjectInput<'_>> = demo
-        .objects
-        .iter()
-        .zip(objects)
-        .map(|(track, object)| ObjectInput {
-            surface: &object.surface,
-            world_from_object: &track.world_from_object,
-        })
-        .collect();
-    let hands = demo
-        .hands
-        .iter()
-        .zip(models)
-        .map(|(human, model)| retarget(human, demo.fps, &inputs, model, &RetargetConfig::default()))
-        .collect::<Result<Vec<HandMotion>, _>>()
-        .map_err(Error::stage("retarget"))?;
-    Ok(Motion { fps: demo.fps, hands })
 }
 
 /// Identifies the running program, since another build may search differently: a hash of its file.
@@ -460,6 +436,7 @@ fn report(
         cpu_s,
         sim_steps: refined.sim_steps + judged.steps + 3 * refined.timeline.steps as u64,
         out: request.out.display().to_string(),
+        policy: None,
         details: Some(Details {
             hypothesis: refined.hypothesis.clone(),
             grasp_changed: refined.grasp_changed,
@@ -490,36 +467,6 @@ fn report(
             feasibility: None,
         }),
     }
-}
-
-/// Wall and processor time since the start.
-struct Clock {
-    wall: Instant,
-    cpu: f64,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { wall: Instant::now(), cpu: cpu_seconds() }
-    }
-
-    fn elapsed(&self) -> (f64, f64) {
-        (self.wall.elapsed().as_secs_f64(), cpu_seconds() - self.cpu)
-    }
-}
-
-/// Processor time of all threads of this process so far, seconds; NaN where it cannot be read.
-fn cpu_seconds() -> f64 {
-    /// Linux reports these in units of 10 ms on every architecture (`USER_HZ`).
-    const TICKS_PER_S: f64 = 100.0;
-    let read = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: f64 =
-            fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        Some(ticks / TICKS_PER_S)
-    };
-    read().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
             human_weight: args.human_weight,
             robust: args.robust,
             reuse: args.reuse.clone(),
+            policy: args.policy.clone(),
         };
         request.check()?;
         requests.push(request);
@@ -166,6 +167,7 @@ mod tests {
             cpu_s: 0.0,
             sim_steps: 0,
             out: request.out.display().to_string(),
+            policy: None,
             details: None,
         }
     }

@@ -3,11 +3,11 @@
 use crate::{DataError, atomic};
 use dextra_core::Side;
 use nalgebra::{Rotation3, Vector3};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
 /// A unit of length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     /// Metres.
     #[serde(rename = "m")]
@@ -44,7 +44,7 @@ impl Unit {
 }
 
 /// The direction of a recording's axes that points up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UpAxis {
     /// `z`, dextra's own.
     #[serde(rename = "z")]
@@ -111,7 +111,7 @@ impl UpAxis {
 }
 
 /// Order of the four numbers of a quaternion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QuatOrder {
     /// Scalar first.
@@ -135,7 +135,8 @@ impl QuatOrder {
 
 /// What is stated about a clip. Everything is optional: what is not stated here is taken from the
 /// file `CLIP.toml` beside `CLIP.npz`, then from keys inside the clip, then from its geometry.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClipOptions {
     /// The object's mesh.
     pub mesh: Option<PathBuf>,
@@ -150,6 +151,7 @@ pub struct ClipOptions {
     /// Order of the numbers of the object's quaternions, whatever the key's name says.
     pub quat_order: Option<QuatOrder>,
     /// Which hand. A geometry that says otherwise is an error.
+    #[serde(deserialize_with = "side", serialize_with = "side_name")]
     pub side: Option<Side>,
     /// Mass of the object, kilograms.
     pub mass_kg: Option<f64>,
@@ -211,8 +213,12 @@ pub(super) fn parse_side(text: &str) -> Option<Side> {
     [Side::Right, Side::Left].into_iter().find(|side| text.eq_ignore_ascii_case(side.name()))
 }
 
+fn side_name<S: Serializer>(side: &Option<Side>, serializer: S) -> Result<S::Ok, S::Error> {
+    side.map(Side::name).serialize(serializer)
+}
+
 fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Side>, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     parse_side(&text).map(Some).ok_or_else(|| {
         serde::de::Error::custom(format!("`side` is `right` or `left`, not `{text}`"))
     })

@@ -7,6 +7,7 @@
 use dextra_core::Pose;
 use dextra_sim::scene::{Scene, root_to_wrist, wrist_to_root};
 use nalgebra::{UnitQuaternion, Vector3};
+use serde::{Deserialize, Serialize};
 
 /// `clip(base + residual)`: plain addition (ours; DexNDM).
 pub fn add(base: f64, residual: f64, (low, high): (f64, f64)) -> f64 {
@@ -55,7 +56,8 @@ pub fn logistic(x: f64) -> f64 {
 }
 
 /// What an action of one stands for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Reach {
     /// Wrist slides, metres.
     pub position: f64,
@@ -73,7 +75,8 @@ impl Default for Reach {
 }
 
 /// How base and correction join.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Compose {
     /// `clip(base + filtered residual)`, with `alpha` the weight of the new residual in the filter; 1
     /// for none.

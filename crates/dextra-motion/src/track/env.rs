@@ -1,6 +1,7 @@
 //! The environment: many worlds that play a base motion which a policy corrects.
 
 use super::TrackError;
+use super::anchor::{AnchorConfig, Seen as Displaced, measured};
 use super::compose::{Compose, Composer, Reach};
 use super::curriculum::{Curriculum, Progress, Relaxation};
 use super::episode::{Episode, Reader, Writer};
@@ -14,9 +15,11 @@ use dextra_sim::batch::{Batch, Sensed, Wrenches};
 use nalgebra::Vector3;
 use rand::RngExt;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// When an episode is given up.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Termination {
     /// Object position error, metres.
     pub position: f64,
@@ -36,7 +39,8 @@ impl Default for Termination {
 }
 
 /// Settings of an environment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrackConfig {
     /// Worlds.
     pub worlds: usize,
@@ -46,6 +50,8 @@ pub struct TrackConfig {
     pub control_period: f64,
     /// How base and correction join.
     pub compose: Compose,
+    /// How the base follows objects.
+    pub anchor: AnchorConfig,
     /// What an action of one stands for.
     pub reach: Reach,
     /// Observations.
@@ -71,6 +77,7 @@ impl Default for TrackConfig {
             threads: 0,
             control_period: 0.03,
             compose: Compose::default(),
+            anchor: AnchorConfig::default(),
             reach: Reach::default(),
             observations: ObservationConfig::default(),
             rewards: RewardConfig::default(),
@@ -158,6 +165,7 @@ impl<'a> TrackEnv<'a> {
                 age: 0,
                 variation: Variation::none(task.objects.len()),
                 memory: composer.memory(task.scene),
+                seen: vec![Displaced::default(); course.anchors.len()],
                 action: vec![0.0; composer.action_dim()],
                 score: 0.0,
             },
@@ -243,6 +251,11 @@ impl<'a> TrackEnv<'a> {
         self.course.every as f64 * self.task.scene.config.timestep
     }
 
+    /// Switches the following of objects on or off, to compare; returns what it was.
+    pub fn set_anchor(&mut self, on: bool) -> bool {
+        std::mem::replace(&mut self.config.anchor.on, on)
+    }
+
     /// What training relaxes at the moment.
     pub fn relaxation(&self) -> Relaxation {
         self.config.curriculum.at(&self.progress)
@@ -326,6 +339,7 @@ impl<'a> TrackEnv<'a> {
             age: 0,
             variation,
             memory: self.composer.memory(self.task.scene),
+            seen: vec![Displaced::default(); self.course.anchors.len()],
             action: vec![0.0; self.composer.action_dim()],
             score: 0.0,
         };
@@ -363,14 +377,30 @@ impl<'a> TrackEnv<'a> {
         count: usize,
         actions: &[f32],
         relaxation: &Relaxation,
+        noise: &Noise,
+        seed: u64,
     ) -> Result<(), TrackError> {
         let size = self.action_dim();
         let (task, course, composer) = (&self.task, &self.course, &self.composer);
-        let nu = self.nu;
+        let (nu, nq, anchor) = (self.nu, self.nq, self.config.anchor);
+        let period = self.control_period();
+        let sensed = &self.sensed;
         let lanes = &mut self.lanes[..count];
         self.pool.install(|| {
-            lanes.par_iter_mut().zip(actions.par_chunks_exact(size)).for_each(|(lane, row)| {
+            let lanes = lanes.par_iter_mut().zip(actions.par_chunks_exact(size)).enumerate();
+            lanes.for_each(|(world, (lane, row))| {
                 course.base(task, nu, lane.episode.at, &mut lane.base);
+                if anchor.on {
+                    let Lane { episode, base, .. } = &mut *lane;
+                    let (at, age) = (episode.at, episode.age);
+                    let draw = (seed, world, episode.index, age);
+                    for (hold, seen) in course.anchors.iter().zip(&mut episode.seen) {
+                        let pose =
+                            task.scene.world_from_object(hold.object(), sensed[world].qpos(nq));
+                        hold.look(at, &measured(&pose, noise, draw), seen);
+                        hold.apply(&anchor, task.scene, seen, (at, age), period, base);
+                    }
+                }
                 let previous = std::mem::take(&mut lane.episode.action);
                 lane.episode.action = row.iter().map(|a| a.clamp(-1.0, 1.0)).collect();
                 let chosen =
@@ -458,7 +488,8 @@ impl<'a> TrackEnv<'a> {
         }
         let relaxation = self.relaxation();
         self.relax(&relaxation)?;
-        self.play(worlds, actions, &relaxation)?;
+        let noise = self.config.randomisation.noise;
+        self.play(worlds, actions, &relaxation, &noise, self.seed)?;
         self.judge(&relaxation);
         let lanes = &self.lanes;
         out.rewards = lanes.iter().map(|lane| lane.reward).collect();

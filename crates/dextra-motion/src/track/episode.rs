@@ -1,6 +1,7 @@
 //! One world's episode, and how it is written down.
 
 use super::TrackError;
+use super::anchor::Seen;
 use super::compose::Memory;
 use super::randomise::Variation;
 
@@ -17,6 +18,8 @@ pub(super) struct Episode {
     pub(super) variation: Variation,
     /// Memory of the composition.
     pub(super) memory: Memory,
+    /// What is known of the objects' displacement before every hold.
+    pub(super) seen: Vec<Seen>,
     /// The last action.
     pub(super) action: Vec<f32>,
     /// Sum over its steps of the object score, in `[0, age]`.
@@ -102,6 +105,7 @@ impl Episode {
         out.numbers(&self.memory.values);
         out.numbers(self.memory.turns.as_flattened());
         out.count(u64::from(self.memory.begun));
+        self.seen.iter().for_each(|seen| seen.write(out));
         out.singles(&self.action);
     }
 
@@ -123,6 +127,7 @@ impl Episode {
         let values = input.numbers(like.memory.values.len())?;
         let turns = input.numbers(like.memory.turns.len() * 4)?;
         let begun = input.count()? != 0;
+        let seen = like.seen.iter().map(|_| Seen::read(input)).collect::<Result<_, _>>()?;
         let action = input.singles(like.action.len())?;
         let shifts = shifts.chunks_exact(3).map(|s| [s[0], s[1], s[2]]).collect();
         let turns = turns.chunks_exact(4).map(|q| [q[0], q[1], q[2], q[3]]).collect();
@@ -132,6 +137,7 @@ impl Episode {
             age,
             variation: Variation { shifts, friction, mass, gain, late },
             memory: Memory { values, turns, begun },
+            seen,
             action,
             score,
         })

@@ -90,7 +90,7 @@ pub fn evaluate(
         let count = env.worlds().min(trials - done);
         for world in 0..count {
             let variation = vary(perturbation, env.task.objects.len(), &mut rng);
-            env.begin(world, 0, 0, variation, &Relaxation::NONE)?;
+            env.begin(world, done as u64, 0, variation, &Relaxation::NONE)?;
         }
         let worst = trial(env, &mut policy, perturbation, count, done as u64)?;
         for (position, rotation) in worst {
@@ -142,7 +142,7 @@ fn trial(
         }
         actions.fill(0.0);
         policy(&observations, &mut actions);
-        env.play(count, &actions, &Relaxation::NONE)?;
+        env.play(count, &actions, &Relaxation::NONE, &perturbation.noise, perturbation.seed)?;
         for (world, worst) in worst.iter_mut().enumerate() {
             let errors = errors(env, world, step);
             *worst = (worst.0.max(errors.0), worst.1.max(errors.1));

@@ -7,9 +7,11 @@ use dextra_sim::scene::Scene;
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
 
 /// Standard deviations of what is added to measured observations.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Noise {
     /// Metres.
     pub position: f64,
@@ -38,7 +40,8 @@ impl Noise {
 }
 
 /// What training varies from episode to episode. The default varies nothing.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Randomisation {
     /// Objects that no hand touches at the start are moved by up to so much in the plane, metres, evenly
     /// over the disc.

@@ -4,9 +4,11 @@ use super::seen::{Seen, SeenHand, SeenTip};
 use super::task::{Frame, Goal};
 use dextra_core::{Pose, pose};
 use nalgebra::{Point3, Vector3};
+use serde::{Deserialize, Serialize};
 
 /// `weight * exp(-rate * error)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exponential {
     /// Weight; 0 switches the term off.
     pub weight: f64,
@@ -27,7 +29,8 @@ impl Exponential {
 }
 
 /// DexMan's contact prior, equation 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PriorConfig {
     /// `w_c` of tips; 0.5 in the paper, 0 switches the term off.
     pub weight: f64,
@@ -42,7 +45,8 @@ pub struct PriorConfig {
 }
 
 /// Weights of all terms. A reward is given per control step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RewardConfig {
     /// Object position error, metres; mean over objects.
     pub object_position: Exponential,

@@ -1,9 +1,10 @@
 //! What is tracked: a scene, base controls, and where everything should be at every control step.
 
 use super::TrackError;
+use super::anchor::{Anchor, anchors};
 use super::seen::{HandFacts, near};
 use crate::evaluate::Played;
-use crate::refine::Refined;
+use crate::refine::timeline::{HoldSteps, Timeline};
 use dextra_core::{Motion, Pose};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::ObjectModel;
@@ -26,6 +27,8 @@ pub struct Task<'a> {
     pub path: Vec<Vec<f64>>,
     /// Reference of every object at every state, `[objects][N + 1]`.
     pub reference: Vec<Vec<Pose>>,
+    /// Holds, in physics steps.
+    pub holds: Vec<HoldSteps>,
     /// States between which success is judged.
     pub judged: (usize, usize),
     /// Whether episodes may begin in states of the base controls played in physics; otherwise they begin
@@ -36,37 +39,39 @@ pub struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// Round a refined trajectory: its controls are the base, its rollout is what hands imitate, its
-    /// states are where episodes begin.
-    pub fn refined(
-        refined: &'a Refined,
+    /// Round a trajectory that was played on a stage: its controls `ctrl` (`[N * nu]`) are the base, its
+    /// path `qpos` (`[N + 1][nq]`) is what hands imitate, its states are where episodes begin.
+    pub fn played(
+        scene: &'a Scene,
+        timeline: &Timeline,
+        (ctrl, qpos): (&[f64], &[Vec<f64>]),
         hands: &'a [&'a Hand],
         objects: &'a [ObjectModel],
     ) -> Self {
         Self {
-            scene: &refined.scene,
+            scene,
             hands,
             objects,
-            base: refined.rollout.ctrl.clone(),
-            path: refined.rollout.qpos.clone(),
-            reference: refined.timeline.reference.clone(),
-            judged: Played::carrying(&refined.timeline),
+            base: ctrl.to_vec(),
+            path: qpos.to_vec(),
+            reference: timeline.reference.clone(),
+            holds: timeline.holds.clone(),
+            judged: Played::carrying(timeline),
             played_starts: true,
             contact_reach: 0.015,
         }
     }
 
-    /// Round the retargeted motion, with the scene, references and judged states of a refinement of the
-    /// same demonstration. Episodes begin with hands on the motion and objects on their reference.
-    /// DexMan's 3 cm say what is a contact.
+    /// Round the retargeted motion. Episodes begin with hands on the motion and objects on their
+    /// reference; before the first lift they lie where they `rest`. DexMan's 3 cm say what is a contact.
     pub fn retargeted(
-        refined: &'a Refined,
+        scene: &'a Scene,
+        schedule: &Timeline,
+        rest: &[Pose],
         motion: &Motion,
         hands: &'a [&'a Hand],
         objects: &'a [ObjectModel],
     ) -> Self {
-        let scene = &refined.scene;
-        let schedule = &refined.timeline;
         let nu = scene.ctrl_ranges().len();
         let mut base = vec![0.0; schedule.steps * nu];
         let mut path = vec![scene.default_qpos(); schedule.steps + 1];
@@ -95,9 +100,7 @@ impl<'a> Task<'a> {
             }
         }
         for (object, reference) in schedule.reference.iter().enumerate() {
-            // Objects begin where they rest, which is where the refined rollout begins.
-            let start = scene.world_from_object(object, &refined.rollout.qpos[0]);
-            let correction = start * reference[0].inverse();
+            let correction = rest[object] * reference[0].inverse();
             let lift = schedule.lift_step().unwrap_or(0);
             for (step, qpos) in path.iter_mut().enumerate() {
                 let wanted = &reference[step.min(reference.len() - 1)];
@@ -105,13 +108,9 @@ impl<'a> Task<'a> {
                 scene.set_object(object, &pose, qpos);
             }
         }
-        Self {
-            base,
-            path,
-            played_starts: false,
-            contact_reach: 0.03,
-            ..Self::refined(refined, hands, objects)
-        }
+        let played_starts = false;
+        let round = Self::played(scene, schedule, (&base, &path), hands, objects);
+        Self { played_starts, contact_reach: 0.03, ..round }
     }
 
     /// The same without a base: its first row is held throughout. Meant for
@@ -206,6 +205,8 @@ pub(super) struct Course {
     pub frames: Vec<Frame>,
     /// `C + 1` starts.
     pub starts: Vec<Start>,
+    /// How the base follows objects.
+    pub anchors: Vec<Anchor>,
     /// Facts about the hands.
     pub facts: Vec<HandFacts>,
     /// Height of every object's origin at the start of the path, metres.
@@ -234,7 +235,9 @@ impl Course {
         };
         let height = |object| scene.world_from_object(object, &task.path[0]).translation.z;
         let rest_height = (0..task.objects.len()).map(height).collect();
-        Ok(Self { every, steps, frames, starts, facts, rest_height })
+        let held: Vec<Vec<bool>> = starts.iter().map(|start: &Start| start.held.clone()).collect();
+        let anchors = anchors(task, every, &held);
+        Ok(Self { every, steps, frames, starts, anchors, facts, rest_height })
     }
 
     /// Base controls of a control step, `[every, nu]`; the last row goes on after the end.

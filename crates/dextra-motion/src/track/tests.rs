@@ -67,7 +67,9 @@ fn hands() -> &'static [&'static Hand] {
 }
 
 fn task() -> Task<'static> {
-    Task::refined(&fixture().refined, hands(), &fixture().objects)
+    let refined = &fixture().refined;
+    let played = (refined.rollout.ctrl.as_slice(), refined.rollout.qpos.as_slice());
+    Task::played(&refined.scene, &refined.timeline, played, hands(), &fixture().objects)
 }
 
 /// From the start, never given up, nothing relaxed or varied.
@@ -350,7 +352,11 @@ fn the_virtual_force_carries_the_object_alone() {
 #[test]
 fn the_retargeted_motion_is_a_base_too() {
     let f = fixture();
-    let task = Task::retargeted(&f.refined, &f.motion, hands(), &f.objects);
+    let task = {
+        let (scene, timeline) = (&f.refined.scene, &f.refined.timeline);
+        let rest = [scene.world_from_object(0, &f.refined.rollout.qpos[0])];
+        Task::retargeted(scene, timeline, &rest, &f.motion, hands(), &f.objects)
+    };
     let course = super::task::Course::new(&task, 3).unwrap();
     assert_eq!(course.starts.len(), course.steps + 1);
     // The state in the middle of the carry holds the difference of the path's neighbours as velocity.

@@ -17,15 +17,10 @@ pub fn request(clip: &str, hand: &str, out: &Path) -> TransferRequest {
     TransferRequest {
         clip: clip.to_owned(),
         hand: hand.to_owned(),
-        seed: 0,
         out: out.to_owned(),
-        threads: None,
-        options: ClipOptions::default(),
         film: false,
         robustness_trials: 4,
-        human_weight: 1.0,
-        robust: false,
-        reuse: None,
+        ..TransferRequest::default()
     }
 }
 

@@ -1,0 +1,55 @@
+//! `dextra rollout`.
+
+use crate::args::RolloutArgs;
+use crate::interrupt;
+use crate::output::{self, Exit};
+use crate::progress::Console;
+use anyhow::Result;
+use dextra::skill::{RolloutReport, RolloutRequest, rollout};
+use dextra::{Error, Status};
+
+/// Plays the skill and prints how it did; fine when it is accepted.
+pub fn run(args: &RolloutArgs) -> Result<Exit> {
+    interrupt::listen()?;
+    let request = RolloutRequest {
+        skill: args.skill.clone(),
+        clip: args.clip.clone(),
+        trials: args.trials,
+        seed: args.seed,
+        threads: args.threads.map_or(0, usize::from),
+    };
+    let console = Console::new("");
+    let result = rollout(&request, &console);
+    console.finish();
+    let report = match result {
+        Err(Error::Cancelled { .. }) => return Ok(Exit::Interrupted),
+        result => result?,
+    };
+    output::print(&if args.json {
+        serde_json::to_string(&report)? + "\n"
+    } else {
+        tables(&report)
+    })?;
+    Ok(if report.status == Status::Accepted { Exit::Fine } else { Exit::SomeRejected })
+}
+
+fn tables(report: &RolloutReport) -> String {
+    let mut text = format!(
+        "{} on {}, recipe {} round the {} base: {}\n\n",
+        report.clip,
+        report.hand,
+        report.recipe,
+        report.base,
+        report.status.name()
+    );
+    text += &output::scores_table(&report.scores);
+    let terms: Vec<Vec<String>> = report
+        .reward_terms
+        .iter()
+        .filter(|(_, mean)| *mean != 0.0)
+        .map(|(name, mean)| vec![name.clone(), format!("{mean:.3}")])
+        .collect();
+    text += "\n";
+    text += &output::table(&["reward term", "mean per step"], &terms);
+    text
+}

@@ -1,0 +1,154 @@
+//! `rollout`: a skill, played closed loop under every stated perturbation.
+
+use super::store::Loaded;
+use super::train::BEST;
+use super::trials::{self, ENOUGH, MAIN, Score};
+use super::worlds::{Worlds, contract};
+use crate::error::Error;
+use crate::progress::Reporter;
+use crate::report::Status;
+use dextra_learn::Policy;
+use dextra_motion::track::curriculum::Curriculum;
+use dextra_motion::track::randomise::Randomisation;
+use dextra_motion::track::{Termination, TrackConfig, TrackEnv};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Stage name in errors and progress.
+const STAGE: &str = "rollout";
+
+/// What is asked of a rollout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RolloutRequest {
+    /// Folder of a skill, or of the transfer that made it.
+    pub skill: PathBuf,
+    /// Where the clip is now, if it has been moved.
+    pub clip: Option<String>,
+    /// Trials per protocol.
+    pub trials: usize,
+    /// Seed of the perturbations.
+    pub seed: u64,
+    /// Threads; 0 for all cores. Does not influence the result.
+    pub threads: usize,
+}
+
+/// What a rollout found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolloutReport {
+    /// Clip.
+    pub clip: String,
+    /// Hand.
+    pub hand: String,
+    /// Recipe.
+    pub recipe: String,
+    /// Base motion.
+    pub base: String,
+    /// Seed of the perturbations.
+    pub seed: u64,
+    /// Accepted when 95 in 100 trials succeed with the object 1 cm and up to 5 degrees off.
+    pub status: Status,
+    /// Every protocol.
+    pub scores: Vec<Score>,
+    /// Mean of every reward term per control step, as planned.
+    pub reward_terms: Vec<(String, f64)>,
+    /// Trials that were played together.
+    pub trials: usize,
+}
+
+/// Plays a skill under every protocol.
+///
+/// # Errors
+/// A folder without a usable skill, a policy for another hand or other observations, and
+/// [`Error::Cancelled`].
+pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<RolloutReport, Error> {
+    if request.trials == 0 {
+        return Err(Error::Request("0 trials show nothing".to_owned()));
+    }
+    let loaded = Loaded::open(&request.skill, request.clip.as_deref(), reporter)?;
+    let hands = loaded.hands();
+    let config = TrackConfig {
+        threads: request.threads,
+        worlds: request.trials.min(100),
+        ..loaded.recipe.track.clone()
+    };
+    let mut env =
+        TrackEnv::new(loaded.task(&hands), config.clone()).map_err(Error::stage(STAGE))?;
+    let policy = Policy::load(&loaded.dir.join(BEST), &contract(&env, &hands))
+        .map_err(Error::stage(STAGE))?;
+    let scores = all(&mut env, &policy, (request.seed, request.trials), reporter)?;
+    Ok(RolloutReport {
+        clip: loaded.skill.clip.clone(),
+        hand: loaded.skill.hand.clone(),
+        recipe: loaded.skill.recipe.clone(),
+        base: loaded.skill.base.name().to_owned(),
+        seed: request.seed,
+        status: status(&scores),
+        scores,
+        reward_terms: reward_terms(&loaded, &hands, &policy, config)?,
+        trials: request.trials,
+    })
+}
+
+/// Every protocol in turn.
+pub(crate) fn all(
+    env: &mut TrackEnv<'_>,
+    policy: &Policy,
+    (seed, trials): (u64, usize),
+    reporter: &dyn Reporter,
+) -> Result<Vec<Score>, Error> {
+    let protocols = trials::protocols(seed);
+    reporter.stage(STAGE, Some(protocols.len() as u64));
+    let mut scores: Vec<Score> = Vec::new();
+    for protocol in &protocols {
+        if reporter.cancelled() {
+            return Err(Error::Cancelled { stage: STAGE.to_owned() });
+        }
+        let score = trials::score(env, policy, protocol, trials)?;
+        scores.push(score);
+        let last = &scores[scores.len() - 1];
+        let message = format!("{}: {} of {}", last.protocol, last.successes, last.trials);
+        reporter.advance(scores.len() as u64, &message);
+    }
+    Ok(scores)
+}
+
+/// The verdict on a skill.
+pub(crate) fn status(scores: &[Score]) -> Status {
+    let good = scores.iter().any(|score| score.protocol == MAIN && score.rate >= ENOUGH);
+    if good { Status::Accepted } else { Status::Rejected }
+}
+
+/// Mean of every reward term over one episode from the start, nothing relaxed, varied or ended early.
+fn reward_terms(
+    loaded: &Loaded,
+    hands: &[&dextra_sim::hand::Hand],
+    policy: &Policy,
+    config: TrackConfig,
+) -> Result<Vec<(String, f64)>, Error> {
+    let config = TrackConfig {
+        worlds: 1,
+        from_start: 1.0,
+        termination: Termination {
+            position: f64::INFINITY,
+            rotation: f64::INFINITY,
+            tip: f64::INFINITY,
+            grace: 0,
+        },
+        curriculum: Curriculum::default(),
+        randomisation: Randomisation::default(),
+        ..config
+    };
+    let env = TrackEnv::new(loaded.task(hands), config).map_err(Error::stage(STAGE))?;
+    let mut worlds = Worlds::new(env, hands);
+    let mut observation = worlds.env.reset_all(0).map_err(Error::stage(STAGE))?;
+    let mut action = vec![0.0; worlds.env.action_dim()];
+    let mut policy = policy.clone();
+    let mut out = dextra_motion::track::StepOut::default();
+    for _ in 0..worlds.env.steps() {
+        policy.act(&observation, &mut action).map_err(Error::stage(STAGE))?;
+        worlds.env.step(&action, &mut out).map_err(Error::stage(STAGE))?;
+        observation.clone_from(&out.observations);
+    }
+    let terms = worlds.env.take_term_means().into_iter();
+    Ok(terms.map(|(name, mean)| (name.to_owned(), mean)).collect())
+}

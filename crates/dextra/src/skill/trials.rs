@@ -1,0 +1,129 @@
+//! How often a skill succeeds, perturbed as stated.
+
+use crate::error::Error;
+use dextra_core::metrics::wilson_interval;
+use dextra_learn::Policy;
+use dextra_motion::track::TrackEnv;
+use dextra_motion::track::evaluate::{Evaluation, Perturbation, evaluate};
+use dextra_motion::track::randomise::Noise;
+use serde::{Deserialize, Serialize};
+
+/// A named perturbation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protocol {
+    /// Its name.
+    pub name: &'static str,
+    /// What differs from the planned world.
+    pub perturbation: Perturbation,
+}
+
+/// The protocols of `dextra rollout`; success is DexMan's rule (3 cm and 0.5 rad at every judged state)
+/// throughout. Draws come from `seed`.
+pub fn protocols(seed: u64) -> Vec<Protocol> {
+    let none = Perturbation { seed, ..Perturbation::default() };
+    let off =
+        |cm: f64, deg: f64| Perturbation { offset: cm / 100.0, yaw: deg.to_radians(), ..none };
+    let noise = Noise { position: 0.015, ..Noise::default() };
+    [
+        ("as planned", none),
+        ("0.5 cm", off(0.5, 0.0)),
+        ("1 cm", off(1.0, 0.0)),
+        ("2 cm", off(2.0, 0.0)),
+        ("5 deg", off(0.0, 5.0)),
+        ("10 deg", off(0.0, 10.0)),
+        (MAIN, off(1.0, 5.0)),
+        (FAR, off(2.0, 10.0)),
+        ("noise of 1.5 cm", Perturbation { noise, ..none }),
+        ("1 cm, half the mass", Perturbation { mass: 0.5, ..off(1.0, 0.0) }),
+        ("1 cm, 1.5 times the mass", Perturbation { mass: 1.5, ..off(1.0, 0.0) }),
+        ("1 cm, friction 0.6", Perturbation { friction: 0.6, ..off(1.0, 0.0) }),
+        ("1 cm, one step late", Perturbation { late: true, ..off(1.0, 0.0) }),
+    ]
+    .into_iter()
+    .map(|(name, perturbation)| Protocol { name, perturbation })
+    .collect()
+}
+
+/// The protocol that decides whether a skill is accepted.
+pub const MAIN: &str = "1 cm and 5 deg";
+
+/// The largest displacement.
+pub const FAR: &str = "2 cm and 10 deg";
+
+/// Share of successes under [`MAIN`] from which a skill is accepted.
+pub const ENOUGH: f64 = 0.95;
+
+/// How one protocol went, closed loop and open loop on the same draws.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Name of the protocol.
+    pub protocol: String,
+    /// Trials that kept to DexMan's rule.
+    pub successes: usize,
+    /// Trials.
+    pub trials: usize,
+    /// Share of successes.
+    pub rate: f64,
+    /// Lower end of its 95 % Wilson interval.
+    pub wilson_low: f64,
+    /// Upper end of its 95 % Wilson interval.
+    pub wilson_high: f64,
+    /// Successes of the base motion alone.
+    pub open_loop_successes: usize,
+    /// Median over the trials of the largest position error, centimetres.
+    #[serde(deserialize_with = "crate::report::nan_for_null")]
+    pub median_worst_cm: f64,
+}
+
+/// Plays a protocol; `None` plays the base alone.
+pub(crate) fn play(
+    env: &mut TrackEnv<'_>,
+    policy: Option<&Policy>,
+    perturbation: &Perturbation,
+    trials: usize,
+) -> Result<Evaluation, Error> {
+    let (seen, done) = (env.observation_dim(), env.action_dim());
+    let mut policy = policy.cloned();
+    let mut failed = None;
+    let act = |observations: &[f32], actions: &mut [f32]| {
+        let Some(policy) = &mut policy else { return };
+        let rows = observations.chunks_exact(seen).zip(actions.chunks_exact_mut(done));
+        for (observation, action) in rows {
+            if let Err(error) = policy.act(observation, action) {
+                failed = Some(error);
+            }
+        }
+    };
+    let evaluation = evaluate(env, act, perturbation, trials).map_err(Error::stage("rollout"))?;
+    match failed {
+        Some(error) => Err(Error::stage("rollout")(error)),
+        None => Ok(evaluation),
+    }
+}
+
+/// Plays a protocol closed loop and open loop.
+pub(crate) fn score(
+    env: &mut TrackEnv<'_>,
+    policy: &Policy,
+    protocol: &Protocol,
+    trials: usize,
+) -> Result<Score, Error> {
+    let closed = play(env, Some(policy), &protocol.perturbation, trials)?;
+    let followed = env.set_anchor(false);
+    let open = play(env, None, &protocol.perturbation, trials);
+    env.set_anchor(followed);
+    let open = open?;
+    let (wilson_low, wilson_high) = wilson_interval(closed.successes, trials);
+    let mut worst = closed.worst_position;
+    worst.sort_by(f64::total_cmp);
+    Ok(Score {
+        protocol: protocol.name.to_owned(),
+        successes: closed.successes,
+        trials,
+        rate: closed.successes as f64 / trials as f64,
+        wilson_low,
+        wilson_high,
+        open_loop_successes: open.successes,
+        median_worst_cm: worst.get(worst.len() / 2).map_or(f64::NAN, |m| m * 100.0),
+    })
+}
