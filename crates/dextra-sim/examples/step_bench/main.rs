@@ -186,7 +186,8 @@ struct Python {
 
 impl Python {
     fn start(folder: &Path, settings: &Settings) -> Outcome<Python> {
-        let mut child = Command::new("python3")
+        let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
+        let mut child = Command::new(&python)
             .arg("-c")
             .arg(include_str!("rollout.py"))
             .arg(folder)
