@@ -7,7 +7,7 @@ mod resume;
 mod reuse;
 mod threads;
 
-use dextra::{ClipOptions, Report, Silent, TransferRequest, transfer};
+use dextra::{Report, Silent, TransferRequest, transfer};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
