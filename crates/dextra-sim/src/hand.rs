@@ -1,13 +1,16 @@
-//! Robot hands: our built-in models of primitives, or any MJCF hand of the user's.
+//! Robot hands: our built-in models of primitives, or any MJCF or URDF hand of the user's.
 //!
-//! A hand is an MJCF body subtree plus a semantic map (a TOML file beside the MJCF). Everything
-//! else - the kinematic tree, couplings, actuators, mass, and the body pairs that must not
-//! collide - is derived from the compiled model, so that it cannot disagree with the physics.
+//! A hand is an MJCF body subtree plus a semantic map, which is derived from the model unless a TOML
+//! file beside it states one. Everything else - the kinematic tree, couplings, actuators, mass, and
+//! the body pairs that must not collide - is read from the compiled model, so that it cannot
+//! disagree with the physics.
 //!
 //! The root frame of a hand is the frame of its root body; the root body has no joint, for the
 //! scene carries it on a floating wrist or an arm.
 
+mod check;
 mod compile;
+mod derive;
 mod excludes;
 mod extract;
 mod girth;
@@ -15,8 +18,14 @@ mod log;
 mod map;
 mod mirror;
 mod names;
+mod servo;
+mod surface;
 mod trim;
+mod urdf;
+mod write;
 
+pub use check::{HandCheck, MapSource};
+pub use derive::{Confidence, Finding};
 pub use log::route_engine_log;
 
 use dextra_core::Side;
@@ -98,7 +107,7 @@ pub struct HandActuator {
 pub enum HandError {
     /// No such built-in hand, and not a file name either.
     #[error(
-        "no hand is called `{name}`; built-in hands are {valid}, and a path that ends in .xml loads a file"
+        "no hand is called `{name}`; built-in hands are {valid}, and a path that ends in .xml or .urdf loads a file"
     )]
     UnknownHand {
         /// What was asked for.
@@ -114,16 +123,26 @@ pub enum HandError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The semantic map is not beside the MJCF.
+    /// There is no map beside the file, and none can be derived.
     #[error(
-        "{file}: no map beside it; write {map} saying which bodies are palm, fingers and keypoints \
-         (the maps of the built-in hands in assets/hands/*.toml show how)"
+        "{file}: it {message}, so no map of a hand can be derived; a map beside it would have to say which \
+         bodies are palm and fingers (docs/formats.md)"
     )]
-    NoMap {
-        /// The MJCF.
+    NoFingers {
+        /// The MJCF or URDF.
         file: String,
-        /// Where its map was expected.
-        map: String,
+        /// What is missing, after "it".
+        message: String,
+    },
+    /// A URDF is wrong.
+    #[error("{file}: {element}: {message}")]
+    Urdf {
+        /// Path.
+        file: String,
+        /// The element, such as ``joint `thumb` ``.
+        element: String,
+        /// What is wrong.
+        message: String,
     },
     /// MuJoCo refuses the MJCF.
     #[error("{file}: MuJoCo cannot {step} it: {message}")]
@@ -184,38 +203,31 @@ impl Hand {
         }
     }
 
-    /// The hand in the MJCF file `path`, with its map `FILE.toml` beside it. Of the file, only the
-    /// body subtree that holds the palm is taken, with the actuators, tendons, equalities and
-    /// sensors that concern it.
+    /// The hand in the MJCF or URDF file `path`, with the map `FILE.toml` beside it or, without one, with
+    /// a derived map ([`HandCheck`] tells what stands behind it). Of the file, only the body subtree that
+    /// holds the palm is taken, with the actuators, tendons, equalities and sensors that concern it.
     ///
     /// # Errors
     /// Any [`HandError`] but [`HandError::UnknownHand`].
     pub fn from_file(path: &Path) -> Result<Hand, HandError> {
-        let file = path.display().to_string();
-        let map_path = path.with_extension("toml");
-        let read = |path: &Path| {
-            std::fs::read_to_string(path)
-                .map_err(|source| HandError::Read { file: path.display().to_string(), source })
-        };
-        // MuJoCo reads the file itself; reading it here first gives a plain error for a missing,
-        // unreadable or binary file.
-        read(path)?;
-        if !map_path.exists() {
-            return Err(HandError::NoMap { file, map: map_path.display().to_string() });
+        let map = check::map_beside(path)?;
+        let derived = map.is_none();
+        let (mut hand, behind) = load(path, map)?;
+        if derived {
+            hand.notices.extend(behind.notices(path));
         }
-        let raw = map::parse(&read(&map_path)?, &map_path.display().to_string())?;
-        let trimmed = trim::hand_alone(path, &raw)?;
-        let dir = path.parent().map(Path::to_path_buf);
-        build(&file, trimmed.xml, raw, dir, trimmed.notices)
+        Ok(hand)
     }
 
-    /// A built-in hand by name, in the wanted side, or a file by a path that ends in `.xml`, which
-    /// keeps its own side.
+    /// A built-in hand by name, in the wanted side, or a file by a path that ends in `.xml`, `.mjcf` or
+    /// `.urdf`, which keeps its own side.
     ///
     /// # Errors
     /// See [`Hand::builtin`] and [`Hand::from_file`].
     pub fn resolve(spec: &str, side: Side) -> Result<Hand, HandError> {
-        if Path::new(spec).extension().is_some_and(|e| e.eq_ignore_ascii_case("xml")) {
+        let kinds = ["xml", "mjcf", "urdf"];
+        let extension = Path::new(spec).extension().and_then(|e| e.to_str());
+        if extension.is_some_and(|e| kinds.iter().any(|kind| e.eq_ignore_ascii_case(kind))) {
             Hand::from_file(Path::new(spec))
         } else {
             Hand::builtin(spec, side)
@@ -275,6 +287,44 @@ fn unknown(name: &str) -> HandError {
     }
 }
 
+/// What stands behind a map that was derived; empty for a map from a file.
+#[derive(Clone, Debug, Default)]
+struct Behind {
+    raw: Option<map::RawMap>,
+    findings: Vec<Finding>,
+    unknown: Vec<String>,
+}
+
+impl Behind {
+    /// The guesses, for whoever uses the hand without looking at its check.
+    fn notices(&self, path: &Path) -> Vec<String> {
+        let guesses = self.findings.iter().filter(|f| f.confidence == Confidence::Guess);
+        let mut notices: Vec<String> = guesses
+            .map(|f| format!("{}: guessed {}: {} ({})", path.display(), f.item, f.value, f.reason))
+            .collect();
+        notices.insert(0, format!("{}: no map beside it, so it was derived", path.display()));
+        notices
+    }
+}
+
+/// The hand of a file, with the map given or a derived one.
+fn load(path: &Path, map: Option<map::RawMap>) -> Result<(Hand, Behind), HandError> {
+    let file = path.display().to_string();
+    let trimmed = trim::hand_alone(path, map)?;
+    let dir = path.parent().map(Path::to_path_buf);
+    let raw = trimmed.map;
+    let hand = build(&file, trimmed.xml, raw.clone(), dir, trimmed.notices)?;
+    Ok((hand, Behind { raw: Some(raw), findings: trimmed.findings, unknown: trimmed.unknown }))
+}
+
+fn coordinates(tree: &KinematicTree, file: &str) -> Result<Coordinates, HandError> {
+    tree.coordinates().map_err(|e| HandError::Unsupported {
+        file: file.to_owned(),
+        element: "couplings".to_owned(),
+        message: e.to_string(),
+    })
+}
+
 /// Compiles `xml` and derives everything from the model.
 fn build(
     file: &str,
@@ -286,11 +336,7 @@ fn build(
     let mut spec = compile::parse_string(&xml, file)?;
     let model = compile::compile(&mut spec, file, &mut notices)?;
     let tree = extract::tree(&model, file)?;
-    let coordinates = tree.coordinates().map_err(|e| HandError::Unsupported {
-        file: file.to_owned(),
-        element: "couplings".to_owned(),
-        message: e.to_string(),
-    })?;
+    let coordinates = coordinates(&tree, file)?;
     let actuators = extract::actuators(&model, &tree, file)?;
     let (map, tips) = raw.resolve(&model, &tree)?;
     let finger_thickness = girth::fingers(&model, &tree, &map);

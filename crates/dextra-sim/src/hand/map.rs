@@ -43,40 +43,41 @@ pub(super) struct RawMap {
     file: String,
 }
 
+/// The keys of the file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Schema {
-    name: String,
-    side: RawSide,
-    palm: Palm,
-    finger: Vec<RawFinger>,
-    keypoint: Vec<RawKeypoint>,
-    contact_bodies: Vec<String>,
+pub(super) struct Schema {
+    pub(super) name: String,
+    pub(super) side: RawSide,
+    pub(super) palm: Palm,
+    pub(super) finger: Vec<RawFinger>,
+    pub(super) keypoint: Vec<RawKeypoint>,
+    pub(super) contact_bodies: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum RawSide {
+pub(super) enum RawSide {
     Right,
     Left,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Palm {
-    body: String,
-    center_m: [f64; 3],
-    fingers_axis: [f64; 3],
-    normal_axis: [f64; 3],
+pub(super) struct Palm {
+    pub(super) body: String,
+    pub(super) center_m: [f64; 3],
+    pub(super) fingers_axis: [f64; 3],
+    pub(super) normal_axis: [f64; 3],
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawFinger {
-    name: String,
-    bodies: Vec<String>,
-    tip_site: Option<String>,
-    tip_point_m: Option<[f64; 3]>,
+pub(super) struct RawFinger {
+    pub(super) name: String,
+    pub(super) bodies: Vec<String>,
+    pub(super) tip_site: Option<String>,
+    pub(super) tip_point_m: Option<[f64; 3]>,
 }
 
 impl RawFinger {
@@ -91,11 +92,11 @@ impl RawFinger {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawKeypoint {
-    index: usize,
-    site: Option<String>,
-    body: Option<String>,
-    point_m: Option<[f64; 3]>,
+pub(super) struct RawKeypoint {
+    pub(super) index: usize,
+    pub(super) site: Option<String>,
+    pub(super) body: Option<String>,
+    pub(super) point_m: Option<[f64; 3]>,
 }
 
 /// Reads TOML; `file` names it in errors.
@@ -106,6 +107,16 @@ pub(super) fn parse(text: &str, file: &str) -> Result<RawMap, HandError> {
 }
 
 impl RawMap {
+    /// A map that was derived from the model `file`.
+    pub(super) fn derived(schema: Schema, file: &str) -> Self {
+        Self { schema, file: format!("{file}: derived map") }
+    }
+
+    /// What the map says.
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     /// The map of the hand reflected in the plane `y = 0` of every body frame.
     pub(super) fn mirrored(mut self) -> Self {
         let schema = &mut self.schema;

@@ -1,9 +1,10 @@
 //! The hand alone, out of a file that may hold a whole scene.
 
-use super::HandError;
 use super::compile::{self, failed, reason};
+use super::derive::{self, Finding};
 use super::map::RawMap;
 use super::names::nearest;
+use super::{HandError, extract, servo, urdf};
 use mujoco_rs::prelude::*;
 use mujoco_rs::wrappers::mj_editing::MjsBody;
 use std::path::Path;
@@ -12,26 +13,62 @@ use std::path::Path;
 pub(super) struct Trimmed {
     /// Complete MJCF of the hand.
     pub(super) xml: String,
+    /// The map given, or the derived one.
+    pub(super) map: RawMap,
+    /// What stands behind a derived map; empty for a given one.
+    pub(super) findings: Vec<Finding>,
+    /// What could not be known of a hand whose map is derived.
+    pub(super) unknown: Vec<String>,
     /// Warnings, and what was left out.
     pub(super) notices: Vec<String>,
 }
 
-/// Takes the body subtree that holds the palm out of the file `path`. What the world holds besides
-/// (floors, lights, cameras, other bodies), options, keyframes and a free joint on the root are
-/// left out; elements that refer to what is gone go with it.
-pub(super) fn hand_alone(path: &Path, map: &RawMap) -> Result<Trimmed, HandError> {
+/// Takes the hand out of the file `path`, an MJCF or (by its ending) a URDF: the body subtree that holds the
+/// palm of `map` or, without a map, the one with the most hinges; then the map is derived. What the world
+/// holds besides (floors, lights, cameras, other bodies), options, keyframes and a free joint on the
+/// root are left out; elements that refer to what is gone go with it. Servos are added where there are none.
+pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, HandError> {
     let file = path.display().to_string();
-    let mut spec = compile::parse_file(path)?;
     let mut notices = Vec::new();
+    let mut efforts = Vec::new();
+    let mut spec = if is_urdf(path) {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| HandError::Read { file: file.clone(), source })?;
+        let converted = urdf::convert(&text, path)?;
+        notices.extend(converted.notices);
+        efforts = converted.efforts;
+        compile::parse_string(&converted.xml, &file)?
+    } else {
+        compile::parse_file(path)?
+    };
     // Compiled as it stands first, so that an error speaks of the user's file and not of our cut.
     compile::compile(&mut spec, &file, &mut notices)?;
     name_all(&mut spec);
-    let root = root_of_palm(&spec, map)?;
+    let root = match &map {
+        Some(map) => root_of_palm(&spec, map)?,
+        None => root_of_hinges(&spec, &file)?,
+    };
     let cut = cut_world(&mut spec, &root, &file)?;
     if !cut.is_empty() {
         notices.push(format!("{file}: left out what is not the hand: {}", cut.join(", ")));
     }
     *spec.option_mut() = MjOption::default();
+    let replace = map.is_none();
+    let servos = servo::equip(&mut spec, &efforts, replace, &file, &mut notices)?;
+    let (map, mut findings, unknown) = match map {
+        Some(map) => (map, Vec::new(), Vec::new()),
+        None => {
+            let model = compile::compile(&mut spec, &file, &mut Vec::new())?;
+            let tree = extract::tree(&model, &file)?;
+            let coordinates = super::coordinates(&tree, &file)?;
+            let name = hand_name(path, spec.modelname());
+            let derived = derive::derive(&model, &tree, &coordinates, &name, &file)?;
+            (derived.map, derived.findings, derived.unknown)
+        }
+    };
+    if !findings.is_empty() {
+        findings.push(servos);
+    }
     for (body, site, point) in map.tip_points() {
         // A body that is not there is reported when the map is checked against the model.
         let known = spec.site(&site).is_none() && !body.contains('\0');
@@ -44,7 +81,37 @@ pub(super) fn hand_alone(path: &Path, map: &RawMap) -> Result<Trimmed, HandError
     }
     anchor_folders(&mut spec, path, &file)?;
     compile::compile(&mut spec, &file, &mut Vec::new())?;
-    Ok(Trimmed { xml: compile::save(&spec, &file)?, notices })
+    Ok(Trimmed { xml: compile::save(&spec, &file)?, map, findings, unknown, notices })
+}
+
+/// Whether a file is a URDF, by its ending.
+pub(super) fn is_urdf(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("urdf"))
+}
+
+/// Name of a hand without a map: that of the model, or of the file where the model has none.
+fn hand_name(path: &Path, model: &str) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    match model {
+        "" | "MuJoCo Model" => stem.into_owned(),
+        named => named.to_owned(),
+    }
+}
+
+/// The child of the world with the most hinges under it.
+fn root_of_hinges(spec: &MjSpec, file: &str) -> Result<String, HandError> {
+    let hinges = |body: &MjsBody| {
+        body.joint_iter(true).filter(|j| j.type_() == MjtJoint::mjJNT_HINGE).count()
+    };
+    spec.world_body()
+        .body_iter(false)
+        .map(|body| (hinges(body), body.name().to_owned()))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, name)| name)
+        .ok_or_else(|| HandError::NoFingers {
+            file: file.to_owned(),
+            message: "has no body".to_owned(),
+        })
 }
 
 /// Gives a name to every body, joint and actuator that has none, for trees and scenes go by name.

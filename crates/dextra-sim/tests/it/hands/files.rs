@@ -121,10 +121,14 @@ fn a_tip_may_be_given_as_a_point() {
 fn missing_files_are_named() {
     let error = Hand::from_file(&PathBuf::from("nowhere/hand.xml")).unwrap_err().to_string();
     assert_says(&error, &["nowhere/hand.xml", "No such file"]);
+}
+
+#[test]
+fn a_file_without_map_and_without_fingers_is_refused() {
     let (_dir, path) = files(HAND, None);
     assert_says(
         &Hand::from_file(&path).unwrap_err().to_string(),
-        &["stub.xml", "stub.toml", "no map"],
+        &["stub.xml", "fewer than two chains", "map beside it"],
     );
 }
 
@@ -163,7 +167,23 @@ fn actuators_that_are_not_position_servos_are_refused() {
     let servo = "<position joint=\"bend\" kp=\"2\" ctrlrange=\"-1 1\"/>";
     let motor = "<motor name=\"pull\" joint=\"bend\"/>";
     assert_says(&error_of((servo, motor), SAME), &["actuator `pull`", "not a position servo"]);
-    assert_says(&error_of((servo, ""), SAME), &["<actuator>", "missing"]);
+}
+
+#[test]
+fn a_hand_without_actuators_gets_servos() {
+    let servo = "<position joint=\"bend\" kp=\"2\" ctrlrange=\"-1 1\"/>";
+    let (_dir, path) = files(&HAND.replace(servo, ""), Some(MAP));
+    let hand = Hand::from_file(&path).unwrap();
+    assert_eq!(hand.actuators.len(), 2);
+    for (servo, joint) in hand.actuators.iter().zip(&hand.tree.joints) {
+        assert_eq!(servo.name, joint.name);
+        // The text between has six digits.
+        assert!((servo.ctrl_range.0 - joint.range.0).abs() < 1e-5);
+        assert!((servo.ctrl_range.1 - joint.range.1).abs() < 1e-5);
+        let limit = servo.force_range.unwrap().1;
+        assert!((servo.kp * 0.3 - limit).abs() < 1e-4, "full torque 0.3 rad off the target");
+    }
+    assert_says(&hand.notices.join("\n"), &["stub.xml", "added 2 servos", "no actuators"]);
 }
 
 #[test]

@@ -1,0 +1,213 @@
+//! What is derived from a hand's file, and what stands behind it.
+
+use super::derive::{Confidence, Finding};
+use super::map::{self, RawMap};
+use super::{Hand, HandError, load, write};
+use dextra_core::Pose;
+use std::path::{Path, PathBuf};
+
+/// Where the map of a checked hand comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MapSource {
+    /// There is no map beside the file: a transfer uses the derived one.
+    Derived,
+    /// This file beside the hand, which a transfer uses.
+    File(PathBuf),
+}
+
+/// A hand with its derived map.
+#[derive(Clone, Debug)]
+pub struct HandCheck {
+    /// The hand with the derived map, whether or not a map is beside it.
+    pub hand: Hand,
+    /// Which map a transfer uses.
+    pub source: MapSource,
+    /// What was derived, how sure it is and why; in the order of the map, then what the model states.
+    pub findings: Vec<Finding>,
+    /// What could not be known.
+    pub unknown: Vec<String>,
+    /// Where the map beside the file says something else; empty without one.
+    pub differences: Vec<String>,
+    /// The derived map as the text of a map file, with confidence and reasons as comments.
+    pub toml: String,
+}
+
+impl HandCheck {
+    /// Derives the map of the hand in the MJCF or URDF file `path` and compares it with the one beside
+    /// it, if there is one.
+    ///
+    /// # Errors
+    /// Any [`HandError`] but [`HandError::UnknownHand`].
+    pub fn new(path: &Path) -> Result<HandCheck, HandError> {
+        let stated = map_beside(path)?;
+        let (hand, behind) = load(path, None)?;
+        let mut findings = behind.findings;
+        findings.extend(of_model(&hand));
+        let mut unknown = behind.unknown;
+        unknown.extend(not_known(&hand));
+        let toml =
+            behind.raw.map_or_else(String::new, |raw| write::toml(&raw, &findings, &unknown));
+        let (source, differences) = match stated {
+            None => (MapSource::Derived, Vec::new()),
+            Some(stated) => {
+                let (other, _) = load(path, Some(stated))?;
+                (MapSource::File(path.with_extension("toml")), differences(&hand, &other))
+            }
+        };
+        Ok(HandCheck { hand, source, findings, unknown, differences, toml })
+    }
+
+    /// The least sure finding.
+    pub fn weakest(&self) -> Confidence {
+        self.findings.iter().map(|f| f.confidence).min().unwrap_or(Confidence::Certain)
+    }
+}
+
+/// The map `FILE.toml` beside `path`; `None` when there is no such file.
+pub(super) fn map_beside(path: &Path) -> Result<Option<RawMap>, HandError> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|source| HandError::Read { file: path.display().to_string(), source })
+    };
+    // MuJoCo reads the file itself; reading it here first gives a plain error for a missing,
+    // unreadable or binary file.
+    read(path)?;
+    let beside = path.with_extension("toml");
+    match beside.exists() {
+        true => Ok(Some(map::parse(&read(&beside)?, &beside.display().to_string())?)),
+        false => Ok(None),
+    }
+}
+
+/// What the compiled model states: couplings, limits, excluded pairs, mass.
+fn of_model(hand: &Hand) -> Vec<Finding> {
+    let tree = &hand.tree;
+    let finding = |item: &str, value: String, confidence: Confidence, reason: &str| Finding {
+        item: item.to_owned(),
+        value,
+        confidence,
+        reason: reason.to_owned(),
+    };
+    let mut couplings: Vec<String> = Vec::new();
+    for c in &tree.couplings {
+        let offset = match c.offset {
+            0.0 => String::new(),
+            offset => format!("{offset:.3} + "),
+        };
+        let (joint, of) = (&tree.joints[c.joint].name, &tree.joints[c.of].name);
+        couplings.push(format!("{joint} = {offset}{:.3} {of}", c.ratio));
+    }
+    let value = match couplings.is_empty() {
+        true => "none".to_owned(),
+        false => couplings.join(", "),
+    };
+    let mut findings = vec![finding(
+        "coupled joints",
+        value,
+        Confidence::Certain,
+        "mimic joints, joint equalities and tendons of the file",
+    )];
+    let unlimited: Vec<&str> = tree
+        .joints
+        .iter()
+        .filter(|j| j.range == (-std::f64::consts::PI, std::f64::consts::PI))
+        .map(|j| j.name.as_str())
+        .collect();
+    findings.push(match unlimited.is_empty() {
+        true => finding(
+            "limits",
+            format!("{} joints, {} independent", tree.joints.len(), hand.coordinates.len()),
+            Confidence::Certain,
+            "the file states them",
+        ),
+        false => finding(
+            "limits",
+            format!("{} joints, {} independent", tree.joints.len(), hand.coordinates.len()),
+            Confidence::Guess,
+            &format!("no limits are stated for {}; taken as 180 degrees", unlimited.join(", ")),
+        ),
+    });
+    let pairs: Vec<String> = hand.excludes.iter().map(|(a, b)| format!("{a} - {b}")).collect();
+    findings.push(finding(
+        "self-collision",
+        match pairs.is_empty() {
+            true => "all pairs but neighbours collide".to_owned(),
+            false => format!("all pairs but neighbours and {}", pairs.join(", ")),
+        },
+        Confidence::Likely,
+        "pairs that overlap in the neutral pose cannot collide, nor what the file excludes",
+    ));
+    findings.push(finding(
+        "mass",
+        format!("{:.3} kg", hand.mass),
+        if hand.notices.iter().any(|n| n.contains("mass")) {
+            Confidence::Likely
+        } else {
+            Confidence::Certain
+        },
+        "sum over the bodies; notices say where it was not stated",
+    ));
+    findings
+}
+
+fn not_known(hand: &Hand) -> Vec<String> {
+    let mut unknown = Vec::new();
+    let driven = |coordinate: usize| {
+        hand.actuators.iter().any(|a| {
+            a.terms.iter().any(|&(j, _)| hand.coordinates.follow[j].coordinate == coordinate)
+        })
+    };
+    let passive: Vec<&str> = (0..hand.coordinates.len())
+        .filter(|&c| !driven(c))
+        .map(|c| hand.tree.joints[hand.coordinates.joints[c]].name.as_str())
+        .collect();
+    if !passive.is_empty() {
+        unknown.push(format!(
+            "no servo and no coupling moves {}: they hang as the physics lets them",
+            passive.join(", ")
+        ));
+    }
+    if hand.finger_thickness.contains(&0.0) {
+        unknown.push("a finger has no colliding geometry, so it cannot touch anything".to_owned());
+    }
+    unknown
+}
+
+/// Where `other`, with the map of a file, differs from the derived `hand`.
+fn differences(hand: &Hand, other: &Hand) -> Vec<String> {
+    let (ours, theirs) = (&hand.map, &other.map);
+    let mut lines = Vec::new();
+    if ours.side != theirs.side {
+        lines.push(format!("side: derived {:?}, stated {:?}", ours.side, theirs.side));
+    }
+    if ours.palm_body != theirs.palm_body {
+        lines.push(format!("palm: derived `{}`, stated `{}`", ours.palm_body, theirs.palm_body));
+    }
+    let root_from_palm = |h: &Hand| -> Option<Pose> {
+        let poses = h.tree.forward(&h.neutral());
+        Some(poses[h.tree.body(&h.map.palm_body)?] * h.map.palm_body_from_palm())
+    };
+    if let (Some(a), Some(b)) = (root_from_palm(hand), root_from_palm(other)) {
+        let turn = a.rotation.angle_to(&b.rotation).to_degrees();
+        let gap = 1000.0 * (a.translation.vector - b.translation.vector).norm();
+        if turn > 5.0 || gap > 10.0 {
+            lines.push(format!("palm frame: {turn:.0} degrees and {gap:.0} mm apart"));
+        }
+    }
+    for finger in &theirs.fingers {
+        match ours.fingers.iter().find(|f| f.name == finger.name) {
+            None => lines.push(format!("{}: stated, not derived", finger.name)),
+            Some(f) if f.bodies.last() != finger.bodies.last() => lines.push(format!(
+                "{}: derived {}, stated {}",
+                finger.name,
+                f.bodies.join(" - "),
+                finger.bodies.join(" - ")
+            )),
+            Some(_) => {}
+        }
+    }
+    for finger in ours.fingers.iter().filter(|f| !theirs.fingers.iter().any(|g| g.name == f.name)) {
+        lines.push(format!("{}: derived, not stated", finger.name));
+    }
+    lines
+}

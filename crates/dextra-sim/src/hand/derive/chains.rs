@@ -1,0 +1,237 @@
+//! Fingers as chains of links.
+
+use super::{Report, Subject};
+use crate::hand::HandError;
+use dextra_core::kinematics::KinematicTree;
+use nalgebra::{Point3, Vector3};
+
+/// Joints are parallel when the cosine between their axes is at least this: 32 degrees.
+const PARALLEL: f64 = 0.85;
+/// Most fingers; a file with more holds more than one hand.
+const MAX_FINGERS: usize = 8;
+
+/// Bodies grouped into links: a body without joints belongs to its parent's link. A link has the index of
+/// its first body.
+pub(super) struct Links {
+    /// Link of every body.
+    pub(super) of_body: Vec<usize>,
+    /// Link above every link, at the index of its body; `None` for the root and for bodies that are
+    /// not the first of a link.
+    pub(super) above: Vec<Option<usize>>,
+}
+
+impl Links {
+    pub(super) fn new(tree: &KinematicTree) -> Self {
+        let mut of_body: Vec<usize> = Vec::new();
+        let mut above = vec![None; tree.bodies.len()];
+        for (index, body) in tree.bodies.iter().enumerate() {
+            match body.parent {
+                Some(parent) if body.joints.is_empty() => of_body.push(of_body[parent]),
+                Some(parent) => {
+                    above[index] = Some(of_body[parent]);
+                    of_body.push(index);
+                }
+                None => of_body.push(index),
+            }
+        }
+        Self { of_body, above }
+    }
+
+    /// Links from the root to `link`, both included.
+    fn path(&self, link: usize) -> Vec<usize> {
+        let mut path: Vec<usize> = std::iter::successors(Some(link), |&l| self.above[l]).collect();
+        path.reverse();
+        path
+    }
+}
+
+/// A hinge of a finger in the neutral pose, root frame.
+#[derive(Clone, Debug)]
+pub(super) struct Hinge {
+    pub(super) joint: usize,
+    pub(super) axis: Vector3<f64>,
+    pub(super) anchor: Point3<f64>,
+    /// Turn from neutral to the more distant limit, radians.
+    pub(super) far: f64,
+    /// How one-sided the range is: 0 (symmetric) to 1.
+    pub(super) one_sided: f64,
+}
+
+/// A finger.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    /// Links from the palm outwards, those it shares with another finger left out.
+    pub(super) links: Vec<usize>,
+    /// Hinges from the palm outwards, shared ones included.
+    pub(super) hinges: Vec<Hinge>,
+    /// Unit axis about which the finger closes.
+    pub(super) closing: Vector3<f64>,
+    /// How sure the sign of `closing` is: mean one-sidedness of the ranges behind it.
+    pub(super) sure: f64,
+    /// Hinges parallel to the last one, from the palm outwards, as indices into `hinges`.
+    pub(super) flexion: Vec<usize>,
+    /// Anchor of the first of them: the knuckle.
+    pub(super) base: Point3<f64>,
+    /// Unit direction of the finger next to the palm, normal to `closing`.
+    pub(super) direction: Vector3<f64>,
+    /// The fingertip, root frame.
+    pub(super) tip: Point3<f64>,
+    /// Where the tip comes from.
+    pub(super) source: super::tips::Source,
+}
+
+/// The palm's link and the fingers, in the order of the model.
+pub(super) fn find(
+    subject: &Subject<'_>,
+    file: &str,
+    report: &mut Report,
+) -> Result<(usize, Vec<Chain>), HandError> {
+    let links = &subject.links;
+    let heads = (0..links.of_body.len()).filter(|&l| links.of_body[l] == l);
+    let mut paths: Vec<Vec<usize>> = heads
+        .filter(|&link| !links.above.contains(&Some(link)))
+        .map(|leaf| links.path(leaf))
+        .collect();
+    let few =
+        |message: &str| HandError::NoFingers { file: file.to_owned(), message: message.to_owned() };
+    let hinges = |path: &[usize]| -> usize {
+        path.iter().map(|&l| subject.tree.bodies[l].joints.len()).sum()
+    };
+    // A leaf on a single joint beside real fingers is a lever or a cover.
+    let shared = common(&paths);
+    let long = |path: &Vec<usize>| hinges(&path[shared..]) >= 2;
+    if paths.iter().filter(|p| long(p)).count() >= 2 {
+        drop_with_note(subject, &mut paths, report, |p| long(p), "has one joint only");
+    }
+    drop_side_branches(subject, &mut paths, report, &hinges);
+    let shared = common(&paths);
+    if paths.len() < 2 || shared == 0 {
+        return Err(few("has fewer than two chains of moving bodies that start from one palm"));
+    }
+    if paths.len() > MAX_FINGERS {
+        let message = format!(
+            "has {} chains of moving bodies; one hand has at most {MAX_FINGERS}",
+            paths.len()
+        );
+        return Err(few(&message));
+    }
+    let palm = paths[0][shared - 1];
+    let chains = (0..paths.len())
+        .map(|index| {
+            let path = &paths[index][shared..];
+            let own = path
+                .iter()
+                .copied()
+                .filter(|l| {
+                    paths.iter().enumerate().all(|(other, p)| other == index || !p.contains(l))
+                })
+                .collect();
+            chain(subject, path, own)
+        })
+        .collect();
+    Ok((palm, chains))
+}
+
+/// Length of the path that all share; short of the last link of each.
+fn common(paths: &[Vec<usize>]) -> usize {
+    let shortest = paths.iter().map(|p| p.len().saturating_sub(1)).min().unwrap_or(0);
+    (0..shortest).take_while(|&k| paths.iter().all(|p| p[k] == paths[0][k])).count()
+}
+
+fn drop_with_note(
+    subject: &Subject<'_>,
+    paths: &mut Vec<Vec<usize>>,
+    report: &mut Report,
+    keep: impl Fn(&Vec<usize>) -> bool,
+    why: &str,
+) {
+    paths.retain(|path| {
+        let kept = keep(path);
+        if !kept {
+            let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
+            report.unknown.push(format!("`{leaf}` is no finger: it {why}"));
+        }
+        kept
+    });
+}
+
+/// Of two leaves that part beyond the palm, the one on the longer branch is the finger unless both
+/// branches have two joints of their own: then they are fingers on a common metacarpal.
+fn drop_side_branches(
+    subject: &Subject<'_>,
+    paths: &mut Vec<Vec<usize>>,
+    report: &mut Report,
+    hinges: &impl Fn(&[usize]) -> usize,
+) {
+    loop {
+        let palm = common(paths);
+        let mut side = None;
+        for (i, a) in paths.iter().enumerate() {
+            for (j, b) in paths.iter().enumerate().skip(i + 1) {
+                let fork = common(&[a.clone(), b.clone()]);
+                let (left, right) = (hinges(&a[fork..]), hinges(&b[fork..]));
+                if fork > palm && left.min(right) < 2 {
+                    side = Some(if left < right { i } else { j });
+                }
+            }
+        }
+        let Some(index) = side else { return };
+        let path = paths.remove(index);
+        let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
+        report.unknown.push(format!("`{leaf}` is no finger: it is a short side branch of one"));
+    }
+}
+
+fn chain(subject: &Subject<'_>, path: &[usize], links: Vec<usize>) -> Chain {
+    let mut hinges: Vec<Hinge> = Vec::new();
+    for &link in path {
+        for &joint in &subject.tree.bodies[link].joints {
+            hinges.push(hinge(subject, joint));
+        }
+    }
+    let last = hinges[hinges.len() - 1].clone();
+    let flexion: Vec<usize> =
+        (0..hinges.len()).filter(|&h| hinges[h].axis.dot(&last.axis).abs() >= PARALLEL).collect();
+    // A joint whose range is symmetric says nothing about the direction of closing.
+    let vote = |h: &Hinge| h.axis * (h.far * h.one_sided.max(1e-3));
+    let sum: Vector3<f64> = flexion.iter().map(|&h| vote(&hinges[h])).sum();
+    let closing = sum.try_normalize(1e-9).unwrap_or(last.axis * last.far.signum());
+    let weight: f64 = flexion.iter().map(|&h| hinges[h].far.abs()).sum();
+    let agreeing: f64 = flexion
+        .iter()
+        .map(|&h| hinges[h].axis.dot(&closing) * hinges[h].far * hinges[h].one_sided)
+        .sum();
+    let base = hinges[flexion[0]].anchor;
+    Chain {
+        links,
+        closing,
+        sure: if weight > 0.0 { (agreeing / weight).clamp(0.0, 1.0) } else { 0.0 },
+        base,
+        direction: Vector3::zeros(),
+        tip: last.anchor,
+        source: super::tips::Source::Extrapolated,
+        flexion,
+        hinges,
+    }
+}
+
+fn hinge(subject: &Subject<'_>, joint: usize) -> Hinge {
+    let Subject { tree, coordinates, neutral, root_from_body, .. } = subject;
+    let j = &tree.joints[joint];
+    let pose = root_from_body[j.body];
+    let follow = coordinates.follow[joint];
+    let (low, high) = coordinates.range[follow.coordinate];
+    let now = neutral[coordinates.joints[follow.coordinate]];
+    let (up, down) = ((high - now).max(0.0), (now - low).max(0.0));
+    let far = if up >= down { up } else { -down };
+    let width = (up + down).max(1e-9);
+    Hinge {
+        joint,
+        // Hinges further in on the same body are taken at their neutral angles, which turn the axes of
+        // outer ones little; hands have one hinge per body nearly always.
+        axis: pose.rotation * j.axis_in_body.into_inner(),
+        anchor: pose * j.anchor_in_body,
+        far: follow.ratio * far,
+        one_sided: (up - down).abs() / width,
+    }
+}
