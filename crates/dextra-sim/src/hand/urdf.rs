@@ -16,6 +16,11 @@ use read::{Kind, Robot, Shape};
 use std::fmt::Write;
 use std::path::Path;
 
+/// Attributes of a geom that collides.
+const SOLID: &str = "group=\"3\"";
+/// Attributes of a geom that is only drawn.
+const DRAWN: &str = "group=\"2\" contype=\"0\" conaffinity=\"0\" mass=\"0\"";
+
 /// A URDF as MJCF.
 pub(super) struct Converted {
     /// Complete MJCF without actuators; files are given by absolute paths.
@@ -139,32 +144,37 @@ impl Writer<'_> {
                 joint.friction
             );
         }
-        let inertial = inertia::of_body(robot, &welded, joint.is_some(), &mut self.mended);
-        if let Some(inertial) = inertial {
-            let _ = writeln!(out, "{indent}  {inertial}");
-        }
+        let mut shapes = String::new();
+        let mut there = 0;
         for (index, body_from_link) in &welded {
             let part = &robot.links[*index];
             if *index != link {
                 let [x, y, z] = pos(body_from_link);
                 let [w, i, j, k] = quat_wxyz(body_from_link);
                 let _ = writeln!(
-                    out,
+                    shapes,
                     "{indent}  <site name=\"{}\" pos=\"{x} {y} {z}\" quat=\"{w} {i} {j} {k}\"/>",
                     escape(&part.name)
                 );
             }
             let mut solid = 0;
             for element in &part.collisions {
-                solid += usize::from(self.geom(element, body_from_link, None, &indent, out)?);
+                solid += usize::from(self.geom(
+                    element,
+                    body_from_link,
+                    (SOLID, true),
+                    &indent,
+                    &mut shapes,
+                )?);
             }
             // A link that is only drawn collides as it is drawn.
-            let look =
-                (solid > 0).then_some("group=\"2\" contype=\"0\" conaffinity=\"0\" mass=\"0\"");
+            let look = (if solid > 0 { DRAWN } else { SOLID }, false);
             let mut drawn = 0;
             for element in &part.visuals {
-                drawn += usize::from(self.geom(element, body_from_link, look, &indent, out)?);
+                drawn +=
+                    usize::from(self.geom(element, body_from_link, look, &indent, &mut shapes)?);
             }
+            there += solid + drawn;
             if solid == 0 && drawn > 0 {
                 self.notices.push(format!(
                     "{}: link `{}` has no collision geometry; what is drawn of it collides",
@@ -172,6 +182,12 @@ impl Writer<'_> {
                 ));
             }
         }
+        let inertial =
+            inertia::of_body(robot, &welded, (joint.is_some(), there > 0), &mut self.mended);
+        if let Some(inertial) = inertial {
+            let _ = writeln!(out, "{indent}  {inertial}");
+        }
+        out.push_str(&shapes);
         for (child, body_from_child, index) in moving {
             self.body(child, &body_from_child, Some(index), depth + 1, out)?;
         }
@@ -179,13 +195,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a geom that collides or, with the attributes `look`, is only drawn; `false` when its mesh is
-    /// not there.
+    /// Writes a geom with the attributes `look`; `solid` says whether the file means it to collide. `false`
+    /// when its mesh is not there.
     fn geom(
         &mut self,
         element: &read::Element,
         body_from_link: &Pose,
-        look: Option<&str>,
+        (look, solid): (&str, bool),
         indent: &str,
         out: &mut String,
     ) -> Result<bool, HandError> {
@@ -200,12 +216,11 @@ impl Writer<'_> {
             Shape::Capsule(radius, length) => {
                 format!("type=\"capsule\" size=\"{radius} {}\"", length / 2.0)
             }
-            Shape::Mesh(name, scale) => match self.finder.find(name, look.is_none()) {
+            Shape::Mesh(name, scale) => match self.finder.find(name, solid) {
                 Some(found) => format!("type=\"mesh\" mesh=\"{}\"", self.mesh(&found, *scale)?),
                 None => return Ok(false),
             },
         };
-        let look = look.unwrap_or("group=\"3\"");
         let pose = body_from_link * element.link_from_element;
         let [x, y, z] = pos(&pose);
         let [w, i, j, k] = quat_wxyz(&pose);

@@ -1,7 +1,9 @@
 //! Built-in hands against the published numbers and against MuJoCo.
 
+mod derived;
 mod files;
 mod robots;
+mod urdf;
 
 use dextra_core::Side;
 use dextra_core::pose::from_pos_quat;

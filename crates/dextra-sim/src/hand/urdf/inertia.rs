@@ -47,11 +47,11 @@ impl Mended {
 }
 
 /// The `<inertial>` of the links welded into one body. `None` leaves mass and inertia to the geometry
-/// at the density of water.
+/// at the density of water. The flags say whether the body moves and whether it has geometry.
 pub(super) fn of_body(
     robot: &Robot,
     welded: &[(usize, Pose)],
-    moves: bool,
+    (moves, solid): (bool, bool),
     mended: &mut Mended,
 ) -> Option<String> {
     let name = &robot.links[welded[0].0].name;
@@ -77,17 +77,7 @@ pub(super) fn of_body(
         moment += com.coords * inertial.mass;
         parts.push((inertial.mass, com, inertia));
     }
-    let solid = welded.iter().any(|(index, _)| {
-        let link = &robot.links[*index];
-        !link.collisions.is_empty() || !link.visuals.is_empty()
-    });
     if mass == 0.0 {
-        let primitive = welded.iter().any(|(index, _)| bounds(robot, *index).is_some());
-        if moves && !primitive && solid {
-            // Whether meshes are there is not known here; a stub would overrule them where they are.
-            mended.massless.push(name.clone());
-            return None;
-        }
         if moves && !solid {
             mended.stubs.push(name.clone());
             return Some(text(STUB_KG, &Point3::origin(), Matrix3::identity() * 1e-7));
