@@ -31,6 +31,7 @@ pub use log::route_engine_log;
 use dextra_core::Side;
 use dextra_core::hand::{BodyPoint, HandMap};
 use dextra_core::kinematics::{Coordinates, KinematicTree};
+use nalgebra::Point3;
 use std::path::{Path, PathBuf};
 
 /// Names of the built-in hands.
@@ -255,6 +256,20 @@ impl Hand {
     /// When `q` is shorter than the joints of the tree.
     pub fn apply_couplings(&self, q: &mut [f64]) {
         apply_couplings(&self.coordinates, q);
+    }
+
+    /// Points whose convex hulls are the geoms of the hand, for drawing it: per geom, the index of its body
+    /// in the tree and its points in the body frame, metres. Of a body with colliding geoms, only these.
+    ///
+    /// # Errors
+    /// [`HandError::Mjcf`] when a mesh file has vanished since the hand was loaded.
+    pub fn outline(&self) -> Result<Vec<(usize, Vec<Point3<f64>>)>, HandError> {
+        let mut spec = compile::parse_string(&self.xml, &self.map.name)?;
+        let model = compile::compile(&mut spec, &self.map.name, &mut Vec::new())?;
+        let geoms = |body: usize| {
+            surface::of_body(&model, body + 1).into_iter().map(move |points| (body, points))
+        };
+        Ok((0..self.tree.bodies.len()).flat_map(geoms).collect())
     }
 
     /// The neutral pose: every angle zero, clipped to its range, couplings applied.

@@ -3,6 +3,7 @@
 mod derived;
 mod files;
 mod robots;
+mod unusual;
 mod urdf;
 
 use dextra_core::Side;

@@ -171,7 +171,11 @@ fn drop_side_branches(
                 let fork = common(&[a.clone(), b.clone()]);
                 let (left, right) = (hinges(&a[fork..]), hinges(&b[fork..]));
                 if fork > palm && left.min(right) < 2 {
-                    side = Some(if left < right { i } else { j });
+                    let from = a[fork - 1];
+                    let length = |path: &[usize], count: usize| {
+                        (count, reach(subject, from, path[path.len() - 1]))
+                    };
+                    side = Some(if length(a, left) < length(b, right) { i } else { j });
                 }
             }
         }
@@ -180,6 +184,13 @@ fn drop_side_branches(
         let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
         report.unknown.push(format!("`{leaf}` is no finger: it is a short side branch of one"));
     }
+}
+
+/// Distance from a link's frame to the farthest point of another's geometry, metres.
+fn reach(subject: &Subject<'_>, from: usize, leaf: usize) -> f64 {
+    let origin = Point3::from(subject.root_from_body[from].translation.vector);
+    let points = subject.surface(leaf).into_iter().flatten();
+    points.map(|p| (p - origin).norm()).fold(0.0, f64::max)
 }
 
 fn chain(subject: &Subject<'_>, path: &[usize], links: Vec<usize>) -> Chain {

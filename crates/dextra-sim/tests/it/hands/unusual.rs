@@ -1,0 +1,172 @@
+//! Hands of other kinds than the built-in ones: underactuated linkages that stay bent, claws, grippers,
+//! fingers on a common metacarpal, side branches, more than five fingers.
+
+use dextra_core::Side;
+use dextra_sim::hand::{Confidence, Finding, HandCheck};
+use nalgebra::{Point3, Vector3};
+use std::fs;
+
+fn derived(xml: &str) -> HandCheck {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.xml");
+    fs::write(&path, xml).unwrap();
+    HandCheck::new(&path).unwrap_or_else(|e| panic!("{e}\n{xml}"))
+}
+
+fn finding<'a>(check: &'a HandCheck, item: &str) -> &'a Finding {
+    check.findings.iter().find(|f| f.item == item).unwrap_or_else(|| panic!("no {item}"))
+}
+
+/// Human name and last body of the fingers, in the order of the map.
+fn ends(check: &HandCheck) -> Vec<(&str, &str)> {
+    let fingers = check.hand.map.fingers.iter();
+    fingers.map(|f| (f.name.as_str(), f.bodies[f.bodies.len() - 1].as_str())).collect()
+}
+
+/// Ten joints, six of them independent, as in hands whose fingers are four-bar linkages: the second joint
+/// follows the first with an offset, so that no pose has straight fingers. Fingers along +z, palm
+/// towards +x; the thumb turns about z into opposition. `side` is 1 for a right hand and -1 for a left
+/// one. Body names say nothing.
+fn linkage_hand(side: f64) -> String {
+    let mut fingers = String::new();
+    let mut equalities = String::new();
+    for (k, y) in [0.03, 0.01, -0.01, -0.03].into_iter().enumerate() {
+        let y = y * side;
+        fingers += &format!(
+            "<body name=\"b{k}\" pos=\"0 {y} 0.09\"><joint name=\"p{k}\" axis=\"0 1 0\" range=\"0 2.09\"/>
+             <geom type=\"capsule\" size=\"0.007\" fromto=\"0 0 0 0 0 0.038\"/>
+             <body name=\"c{k}\" pos=\"0 0 0.038\"><joint name=\"q{k}\" axis=\"0 1 0\" range=\"0.65 2.66\"/>
+             <geom type=\"capsule\" size=\"0.006\" fromto=\"0 0 0 0 0 0.03\"/></body></body>"
+        );
+        equalities +=
+            &format!("<joint joint1=\"q{k}\" joint2=\"p{k}\" polycoef=\"0.7235 1.0585 0 0 0\"/>");
+    }
+    let (turn, low, high) = if side > 0.0 { ("0 0 1", -2.09, 0.0) } else { ("0 0 -1", -2.09, 0.0) };
+    let bend = if side > 0.0 { "1 0 0" } else { "-1 0 0" };
+    format!(
+        "<mujoco model=\"linkage\"><compiler angle=\"radian\"/><worldbody><body name=\"base\">
+         <geom type=\"box\" size=\"0.012 0.04 0.045\" pos=\"0 0 0.045\"/>{fingers}
+         <body name=\"t0\" pos=\"0.005 {} 0.03\"><joint name=\"r0\" axis=\"{turn}\" range=\"{low} {high}\"/>
+         <geom type=\"capsule\" size=\"0.009\" fromto=\"0 0 0 0 {} 0.01\"/>
+         <body name=\"t1\" pos=\"0 {} 0.01\"><joint name=\"r1\" axis=\"{bend}\" range=\"0 2.09\"/>
+         <geom type=\"capsule\" size=\"0.008\" fromto=\"0 0 0 0 {} 0.04\"/></body></body>
+         </body></worldbody><equality>{equalities}</equality></mujoco>",
+        0.025 * side,
+        0.02 * side,
+        0.025 * side,
+        0.04 * side,
+    )
+}
+
+#[test]
+fn a_linkage_hand_that_never_straightens_is_understood() {
+    for (sign, side) in [(1.0, Side::Right), (-1.0, Side::Left)] {
+        let check = derived(&linkage_hand(sign));
+        let map = &check.hand.map;
+        assert_eq!(map.side, side);
+        assert_eq!(
+            ends(&check),
+            [("thumb", "t1"), ("index", "c0"), ("middle", "c1"), ("ring", "c2"), ("pinky", "c3")]
+        );
+        assert!(map.normal_axis.angle(&Vector3::x()).to_degrees() < 5.0, "{:?}", map.normal_axis);
+        assert!(map.fingers_axis.angle(&Vector3::z()).to_degrees() < 5.0, "{:?}", map.fingers_axis);
+        assert_eq!((check.hand.coordinates.len(), check.hand.actuators.len()), (6, 6));
+        let coupled = &finding(&check, "coupled joints").value;
+        assert!(
+            coupled.contains("q0 = 0.724 + 1.058 p0")
+                || coupled.contains("q0 = 0.723 + 1.058 p0")
+                || coupled.contains("q0 = 0.724 + 1.059 p0"),
+            "{coupled}"
+        );
+        let index =
+            check.hand.map.keypoints.iter().filter(|k| (5..9).contains(&k.keypoint)).count();
+        assert_eq!(index, 3, "MCP, PIP and tip; a DIP is not there");
+    }
+}
+
+/// Three like fingers of three joints round a plate, pointing along +z and closing to the middle.
+fn claw(fingers: usize) -> String {
+    let mut bodies = String::new();
+    for k in 0..fingers {
+        let angle = std::f64::consts::TAU * k as f64 / fingers as f64;
+        let (x, y) = (0.04 * angle.cos(), 0.04 * angle.sin());
+        bodies += &format!(
+            "<body name=\"a{k}\" pos=\"{x} {y} 0.01\" euler=\"0 0 {angle}\">
+             <joint name=\"a{k}\" axis=\"1 0 0\" range=\"-0.4 0.4\"/><geom size=\"0.012\"/>
+             <body name=\"b{k}\" pos=\"0 0 0.02\"><joint name=\"b{k}\" axis=\"0 -1 0\" range=\"-0.3 1.5\"/>
+             <geom type=\"capsule\" size=\"0.008\" fromto=\"0 0 0 0 0 0.05\"/>
+             <body name=\"c{k}\" pos=\"0 0 0.05\"><joint name=\"c{k}\" axis=\"0 -1 0\" range=\"-0.3 1.5\"/>
+             <geom type=\"capsule\" size=\"0.008\" fromto=\"0 0 0 0 0 0.05\"/></body></body></body>"
+        );
+    }
+    format!(
+        "<mujoco model=\"claw\"><compiler angle=\"radian\" eulerseq=\"xyz\"/><worldbody><body name=\"plate\">
+         <geom type=\"cylinder\" size=\"0.05 0.01\"/>{bodies}</body></worldbody></mujoco>"
+    )
+}
+
+#[test]
+fn a_claw_faces_where_its_fingers_point_and_its_thumb_is_a_guess() {
+    let check = derived(&claw(3));
+    let map = &check.hand.map;
+    assert_eq!(map.fingers.len(), 3);
+    assert!(map.normal_axis.angle(&Vector3::z()).to_degrees() < 5.0, "{:?}", map.normal_axis);
+    assert!((map.palm_center - Point3::new(0.0, 0.0, 0.01)).norm() < 0.02, "{}", map.palm_center);
+    assert_eq!(finding(&check, "finger thumb").confidence, Confidence::Guess);
+    assert_eq!(finding(&check, "side").confidence, Confidence::Guess);
+    // The thumb's base lies opposite the fingers axis.
+    let thumb = check.hand.tree.body(&map.fingers[0].bodies[0]).unwrap();
+    let base = check.hand.tree.bodies[thumb].parent_from_body.translation.vector;
+    assert!(base.dot(&map.fingers_axis) < -0.03, "{base}");
+    for tip in &check.hand.tips {
+        assert!((tip.point_in_body - Point3::new(0.0, 0.0, 0.058)).norm() < 0.002, "{tip:?}");
+    }
+}
+
+#[test]
+fn what_is_beyond_five_fingers_is_left_out_and_said() {
+    let check = derived(&claw(7));
+    assert_eq!(check.hand.map.fingers.len(), 5);
+    assert!(check.unknown.join("\n").contains("2 finger(s) beyond five"), "{:?}", check.unknown);
+}
+
+#[test]
+fn a_lever_beside_a_finger_is_no_finger() {
+    let lever = "<body name=\"lever\" pos=\"0.01 0 0\"><joint name=\"lever\" axis=\"0 1 0\" range=\"0 1\"/><geom size=\"0.003\"/></body>";
+    let text = linkage_hand(1.0);
+    let plain = derived(&text);
+    // On the palm, and on a finger.
+    for body in ["base", "b0"] {
+        let open = format!("<body name=\"{body}\"");
+        let at = text.find(&open).unwrap();
+        let end = at + text[at..].find("/>").unwrap() + 2;
+        let mut with = text.clone();
+        // After the first element of the body, which is its joint or its geom.
+        with.insert_str(end, lever);
+        let check = derived(&with);
+        assert_eq!(ends(&check), ends(&plain), "on {body}");
+        let said = check.unknown.join("\n");
+        assert!(said.contains("`lever` is no finger"), "on {body}: {said}");
+    }
+}
+
+#[test]
+fn symmetric_ranges_say_that_the_palm_may_face_either_way() {
+    let text = linkage_hand(1.0)
+        .replace("range=\"0 2.09\"", "range=\"-2 2.02\"")
+        .replace("range=\"0.65 2.66\"", "range=\"-2.1 2.1\"")
+        .replace("0.7235 1.0585", "0 1");
+    let check = derived(&text);
+    let normal = finding(&check, "palm normal");
+    assert_eq!(normal.confidence, Confidence::Guess);
+    assert!(normal.reason.contains("opposite"), "{}", normal.reason);
+}
+
+#[test]
+fn joints_without_limits_are_said() {
+    let text = linkage_hand(1.0).replace("axis=\"0 0 1\" range=\"-2.09 0\"", "axis=\"0 0 1\"");
+    let check = derived(&text);
+    let limits = finding(&check, "limits");
+    assert_eq!(limits.confidence, Confidence::Guess);
+    assert!(limits.reason.contains("r0"), "{}", limits.reason);
+}
