@@ -103,6 +103,15 @@ pub struct HandActuator {
     pub kp: f64,
 }
 
+/// A geom as points whose convex hull it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outline {
+    /// Index of its body in the tree.
+    pub body: usize,
+    /// Metres.
+    pub points_in_body: Vec<Point3<f64>>,
+}
+
 /// Why a hand could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum HandError {
@@ -258,16 +267,16 @@ impl Hand {
         apply_couplings(&self.coordinates, q);
     }
 
-    /// Points whose convex hulls are the geoms of the hand, for drawing it: per geom, the index of its body
-    /// in the tree and its points in the body frame, metres. Of a body with colliding geoms, only these.
+    /// The geoms of the hand, for drawing it; of a body with colliding geoms only these.
     ///
     /// # Errors
     /// [`HandError::Mjcf`] when a mesh file has vanished since the hand was loaded.
-    pub fn outline(&self) -> Result<Vec<(usize, Vec<Point3<f64>>)>, HandError> {
+    pub fn outline(&self) -> Result<Vec<Outline>, HandError> {
         let mut spec = compile::parse_string(&self.xml, &self.map.name)?;
         let model = compile::compile(&mut spec, &self.map.name, &mut Vec::new())?;
         let geoms = |body: usize| {
-            surface::of_body(&model, body + 1).into_iter().map(move |points| (body, points))
+            let points = surface::of_body(&model, body + 1).into_iter();
+            points.map(move |points_in_body| Outline { body, points_in_body })
         };
         Ok((0..self.tree.bodies.len()).flat_map(geoms).collect())
     }

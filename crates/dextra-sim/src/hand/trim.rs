@@ -32,12 +32,10 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
     let mut notices = Vec::new();
     let mut efforts = Vec::new();
     let mut spec = if is_urdf(path) {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| HandError::Read { file: file.clone(), source })?;
-        let converted = urdf::convert(&text, path)?;
+        let (spec, converted) = from_urdf(path, &file)?;
         notices.extend(converted.notices);
         efforts = converted.efforts;
-        compile::parse_string(&converted.xml, &file)?
+        spec
     } else {
         compile::parse_file(path)?
     };
@@ -48,7 +46,7 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
         Some(map) => root_of_palm(&spec, map)?,
         None => root_of_hinges(&spec, &file)?,
     };
-    let cut = cut_world(&mut spec, &root, &file)?;
+    let cut = cut_world(&mut spec, &root, map.is_none(), &file)?;
     if !cut.is_empty() {
         notices.push(format!("{file}: left out what is not the hand: {}", cut.join(", ")));
     }
@@ -82,6 +80,26 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
     anchor_folders(&mut spec, path, &file)?;
     compile::compile(&mut spec, &file, &mut Vec::new())?;
     Ok(Trimmed { xml: compile::save(&spec, &file)?, map, findings, unknown, notices })
+}
+
+/// A URDF as a specification that compiles; without what is only drawn where that does not compile.
+fn from_urdf(path: &Path, file: &str) -> Result<(MjSpec, urdf::Converted), HandError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| HandError::Read { file: file.to_owned(), source })?;
+    let read = |drawn: bool| {
+        let converted = urdf::convert(&text, path, drawn)?;
+        let mut spec = compile::parse_string(&converted.xml, file)?;
+        compile::compile(&mut spec, file, &mut Vec::new())?;
+        Ok((spec, converted))
+    };
+    read(true).or_else(|error| match error {
+        HandError::Mjcf { message, .. } => {
+            let (spec, mut converted) = read(false)?;
+            converted.notices.push(format!("{file}: left out all that is only drawn: {message}"));
+            Ok((spec, converted))
+        }
+        other => Err(other),
+    })
 }
 
 /// Whether a file is a URDF, by its ending.
@@ -153,8 +171,13 @@ fn root_of_palm(spec: &MjSpec, map: &RawMap) -> Result<String, HandError> {
         .ok_or_else(missing)
 }
 
-/// Deletes all but the body `root`; says what went.
-fn cut_world(spec: &mut MjSpec, root: &str, file: &str) -> Result<Vec<String>, HandError> {
+/// Deletes all but the body `root`, and its free joint or, with `all_joints`, all its joints; says what went.
+fn cut_world(
+    spec: &mut MjSpec,
+    root: &str,
+    all_joints: bool,
+    file: &str,
+) -> Result<Vec<String>, HandError> {
     let mut cut = Vec::new();
     // SAFETY of every deletion here: the element comes fresh from an iterator or a look-up, is
     // deleted once, and no other handle to it exists.
@@ -184,6 +207,18 @@ fn cut_world(spec: &mut MjSpec, root: &str, file: &str) -> Result<Vec<String>, H
             .flat_map(|b| b.joint_iter_mut(false))
             .find(|j| j.type_() == MjtJoint::mjJNT_FREE)
     );
+    if all_joints {
+        let root = spec.world_body().body_iter(false).flat_map(|b| b.joint_iter(false));
+        let names: Vec<String> = root.map(|j| j.name().to_owned()).collect();
+        clear!(
+            "actuators of the root's joints",
+            spec.actuator_iter_mut().find(|a| names.iter().any(|n| n == a.target()))
+        );
+        clear!(
+            "joints of the root (the scene carries the hand)",
+            spec.world_body_mut().body_iter_mut().flat_map(|b| b.joint_iter_mut(false)).next()
+        );
+    }
     Ok(cut)
 }
 

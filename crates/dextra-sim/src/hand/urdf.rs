@@ -31,16 +31,17 @@ pub(super) struct Converted {
     pub(super) notices: Vec<String>,
 }
 
-/// Converts the text of the file `path`.
+/// Converts the text of the file `path`, with what is only drawn if `drawn`.
 ///
 /// # Errors
 /// [`HandError::Urdf`] with the element that is wrong, or [`HandError::Unsupported`] for joints that
 /// a hand cannot have.
-pub(super) fn convert(text: &str, path: &Path) -> Result<Converted, HandError> {
+pub(super) fn convert(text: &str, path: &Path, drawn: bool) -> Result<Converted, HandError> {
     let file = path.display().to_string();
     let robot = read::robot(text, &file)?;
     let mut writer = Writer {
         robot: &robot,
+        drawn,
         finder: mesh::Finder::new(path),
         assets: String::new(),
         meshes: Vec::new(),
@@ -83,6 +84,8 @@ pub(super) fn convert(text: &str, path: &Path) -> Result<Converted, HandError> {
 
 struct Writer<'a> {
     robot: &'a Robot,
+    /// Whether visual geometry is written where there is collision geometry.
+    drawn: bool,
     finder: mesh::Finder,
     assets: String,
     /// `(file, scale)` of the meshes so far, in the order of their names.
@@ -104,7 +107,11 @@ impl Writer<'_> {
     ) -> Result<(), HandError> {
         let robot = self.robot;
         let indent = "  ".repeat(depth);
-        let name = escape(&robot.links[link].name);
+        let name = match robot.links[link].name.as_str() {
+            // MuJoCo keeps this name for its own.
+            "world" => "world_link".to_owned(),
+            name => escape(name),
+        };
         let [x, y, z] = pos(parent_from_link);
         let [w, i, j, k] = quat_wxyz(parent_from_link);
         let _ = writeln!(
@@ -124,7 +131,7 @@ impl Writer<'_> {
                 let child = robot.link(&next.child).expect("checked when the file was read");
                 let pose = body_from_inner * next.parent_from_child;
                 match next.kind {
-                    Kind::Fixed => welded.push((child, pose)),
+                    Kind::Fixed | Kind::Carrier => welded.push((child, pose)),
                     Kind::Revolute => moving.push((child, pose, index)),
                 }
             }
@@ -170,7 +177,8 @@ impl Writer<'_> {
             // A link that is only drawn collides as it is drawn.
             let look = (if solid > 0 { DRAWN } else { SOLID }, false);
             let mut drawn = 0;
-            for element in &part.visuals {
+            let visuals = if self.drawn || solid == 0 { &part.visuals[..] } else { &[] };
+            for element in visuals {
                 drawn +=
                     usize::from(self.geom(element, body_from_link, look, &indent, &mut shapes)?);
             }
@@ -245,7 +253,7 @@ impl Writer<'_> {
                 let index = self.meshes.len();
                 let _ = writeln!(
                     self.assets,
-                    "    <mesh name=\"mesh_{index}\" file=\"{}\" scale=\"{x} {y} {z}\"/>",
+                    "    <mesh name=\"mesh_{index}\" file=\"{}\" scale=\"{x} {y} {z}\" inertia=\"convex\"/>",
                     escape(text)
                 );
                 self.meshes.push(key);

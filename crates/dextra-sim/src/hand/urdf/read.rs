@@ -59,6 +59,8 @@ pub(super) enum Shape {
 pub(super) enum Kind {
     Fixed,
     Revolute,
+    /// Carries the whole hand, as the scene does; anywhere else it is refused. Fixed once checked.
+    Carrier,
 }
 
 /// A joint; its frame is the child's.
@@ -258,14 +260,10 @@ impl Reader<'_> {
                 }
                 (Kind::Revolute, Some((low, high)))
             }
+            "prismatic" | "floating" | "planar" => (Kind::Carrier, None),
             other => {
-                let message =
-                    format!("is `{other}`; a hand may have revolute, continuous and fixed joints");
-                return Err(HandError::Unsupported {
-                    file: self.file.to_owned(),
-                    element,
-                    message,
-                });
+                let message = format!("has the unknown type `{other}`");
+                return Err(wrong(self.file, &element, &message));
             }
         };
         if range.is_some_and(|(low, high)| high - low < STILL) {
@@ -356,6 +354,43 @@ impl Reader<'_> {
             }
         }
         robot.root = root;
+        self.carriers(robot, &parent)
+    }
+
+    /// Fixes joints that are not hinges where they carry all hinges but those above them: the scene
+    /// carries the hand instead. A finger may not have one.
+    fn carriers(&self, robot: &mut Robot, parent: &[Option<usize>]) -> Result<(), HandError> {
+        let path = |link: usize| std::iter::successors(Some(link), |&l| parent[l]);
+        for index in 0..robot.joints.len() {
+            if robot.joints[index].kind != Kind::Carrier {
+                continue;
+            }
+            let (name, child) = (&robot.joints[index].name, &robot.joints[index].child);
+            let own = robot.link(child).unwrap_or(robot.root);
+            let element = format!("joint `{name}`");
+            let beside = robot.joints.iter().find(|j| {
+                let link = robot.link(&j.child).unwrap_or(robot.root);
+                let apart = !path(link).any(|l| l == own) && !path(own).any(|l| l == link);
+                j.kind == Kind::Revolute && apart
+            });
+            let below = robot.joints.iter().any(|j| {
+                let link = robot.link(&j.child).unwrap_or(robot.root);
+                j.kind == Kind::Revolute && path(link).any(|l| l == own)
+            });
+            if beside.is_some() || !below {
+                return Err(HandError::Unsupported {
+                    file: self.file.to_owned(),
+                    element,
+                    message:
+                        "is no hinge; the joints of a finger are revolute, continuous or fixed"
+                            .to_owned(),
+                });
+            }
+            robot
+                .notices
+                .push(format!("{element} carries the whole hand, as the scene does; fixed"));
+            robot.joints[index].kind = Kind::Fixed;
+        }
         Ok(())
     }
 

@@ -170,3 +170,23 @@ fn joints_without_limits_are_said() {
     assert_eq!(limits.confidence, Confidence::Guess);
     assert!(limits.reason.contains("r0"), "{}", limits.reason);
 }
+
+#[test]
+fn joints_of_the_root_are_left_to_the_scene() {
+    let text = linkage_hand(1.0);
+    let moving = text.replace(
+        "<body name=\"base\">",
+        "<body name=\"base\"><joint name=\"x\" type=\"slide\"/><joint name=\"turn\" axis=\"0 0 1\"/>",
+    );
+    let with = moving.replace(
+        "</mujoco>",
+        "<actuator><position name=\"x\" joint=\"x\" kp=\"9\"/></actuator></mujoco>",
+    );
+    let plain = derived(&text);
+    for text in [moving, with] {
+        let check = derived(&text);
+        assert_eq!(ends(&check), ends(&plain));
+        assert_eq!(check.hand.actuators.len(), 6);
+        assert!(check.hand.notices.join("\n").contains("2 joints of the root"));
+    }
+}

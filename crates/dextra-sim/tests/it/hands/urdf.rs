@@ -401,6 +401,35 @@ fn mimic_offsets_efforts_and_fixed_links_are_taken_over() {
 }
 
 #[test]
+fn a_slide_that_carries_the_hand_is_left_to_the_scene() {
+    let rail = "<robot name=\"pinch\"><link name=\"world\"/><joint name=\"rail\" type=\"prismatic\">\
+                <parent link=\"world\"/><child link=\"palm\"/><limit lower=\"-1\" upper=\"1\"/></joint>";
+    let check = pinch("<robot name=\"pinch\">", rail).unwrap();
+    let plain = pinch("", "").unwrap();
+    assert_eq!(check.hand.tree.joints.len(), plain.hand.tree.joints.len());
+    assert_eq!(ends(&check.hand), ends(&plain.hand));
+    assert!(check.hand.notices.join("\n").contains("`rail` carries the whole hand"));
+}
+
+#[test]
+fn what_is_only_drawn_is_left_out_where_it_does_not_compile() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("torn.obj"), "v 0 0 0\nv 1 0 0\nf 1 2 9\n").unwrap();
+    let mesh = "<visual><geometry><mesh filename=\"torn.obj\"/></geometry></visual></link>\n  <link name=\"a1\">";
+    let path = dir.path().join("pinch.urdf");
+    fs::write(&path, PINCH.replacen("</link>\n  <link name=\"a1\">", mesh, 1)).unwrap();
+    let hand = Hand::from_file(&path).unwrap();
+    let said = hand.notices.join("\n");
+    assert!(said.contains("left out all that is only drawn"), "{said}");
+    assert!(!hand.xml.contains("torn.obj"), "{}", hand.xml);
+    // A torn mesh that collides is an error that names it.
+    let text = PINCH.replacen("<sphere radius=\"0.01\"/>", "<mesh filename=\"torn.obj\"/>", 1);
+    fs::write(&path, text).unwrap();
+    let error = Hand::from_file(&path).unwrap_err().to_string();
+    assert!(error.contains("pinch.urdf") && error.contains("MuJoCo"), "{error}");
+}
+
+#[test]
 fn collision_meshes_that_are_not_there_are_said_louder() {
     let check = pinch(
         "<geometry><sphere radius=\"0.01\"/></geometry>",
@@ -469,7 +498,7 @@ fn wrong_urdfs_are_refused_by_element() {
     refused(
         "name=\"b1\" type=\"revolute\"",
         "name=\"b1\" type=\"prismatic\"",
-        &["joint `b1`", "prismatic"],
+        &["joint `b1`", "no hinge"],
     );
     refused("<mimic joint=\"a1\"", "<mimic joint=\"zz\"", &["joint `a2`", "`zz`"]);
     refused("<sphere radius=\"0.01\"/>", "<sphere radius=\"-1\"/>", &["link `b2`", "radius"]);
