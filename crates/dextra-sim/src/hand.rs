@@ -81,8 +81,9 @@ pub struct Hand {
     pub finger_thickness: Vec<f64>,
     /// Mass of all bodies, kilograms. The built-in Shadow has a light stub for its forearm.
     pub mass: f64,
-    /// Body pairs that overlap in the neutral pose and so must not collide, beyond those that
-    /// MuJoCo (parent and child) or the MJCF itself already excludes.
+    /// Body pairs that must not collide, beyond those that MuJoCo (parent and child) or the MJCF itself
+    /// already excludes: pairs that overlap in the neutral pose and, in a hand from a file, neighbours
+    /// but one that overlap in a fifth of all poses.
     pub excludes: Vec<(String, String)>,
     /// What the user should know: MuJoCo's compile warnings and what was left out of the file.
     pub notices: Vec<String>,
@@ -364,7 +365,10 @@ fn build(
     let actuators = extract::actuators(&model, &tree, file)?;
     let (map, tips) = raw.resolve(&model, &tree)?;
     let finger_thickness = girth::fingers(&model, &tree, &map);
-    let excludes = excludes::overlapping(&mut spec, &tree, &neutral(&tree, &coordinates), file)?;
+    let rest = neutral(&tree, &coordinates);
+    // Our own hands are made of primitives that fit.
+    let coarse = dir.is_some();
+    let excludes = excludes::find(&mut spec, &tree, &coordinates, &rest, coarse, file)?;
     Ok(Hand {
         map,
         xml,

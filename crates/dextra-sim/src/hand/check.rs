@@ -135,7 +135,8 @@ fn of_model(hand: &Hand) -> Vec<Finding> {
             false => format!("all pairs but neighbours and {}", pairs.join(", ")),
         },
         Confidence::Likely,
-        "pairs that overlap in the neutral pose cannot collide, nor what the file excludes",
+        "what the file excludes, pairs that overlap in the neutral pose, and neighbours but one that \
+         overlap in a fifth of all poses cannot collide",
     ));
     findings.push(finding(
         "mass",

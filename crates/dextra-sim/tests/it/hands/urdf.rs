@@ -140,6 +140,8 @@ fn the_schunk_hand_follows_its_mimic_joints() {
         let ratio = if side == Side::Right { 1.0 } else { -1.0 };
         assert_eq!(coupling("j5"), (body("Thumb_Opposition"), ratio));
         assert_eq!(hand.notices.join("\n").contains("sign was turned"), side == Side::Left);
+        // The boxes of the palm are in the way of the thumb's second link.
+        assert_eq!(hand.excludes, [("base_link".to_owned(), body("a"))]);
         let tips: Vec<_> = hand.map.fingers.iter().map(|f| f.tip_site.as_str()).collect();
         assert_eq!(tips, ["thtip", "fftip", "mftip", "rftip", "lftip"]);
     }
