@@ -14,6 +14,7 @@ mod derive;
 mod excludes;
 mod extract;
 mod girth;
+mod linkage;
 mod log;
 mod map;
 mod mirror;

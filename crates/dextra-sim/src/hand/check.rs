@@ -44,6 +44,15 @@ impl HandCheck {
         let mut findings = behind.findings;
         findings.extend(of_model(&hand));
         let mut unknown = behind.unknown;
+        if findings.iter().any(|f| f.item == "servos" && f.confidence < Confidence::Certain) {
+            unknown.push(
+                "stiffness, damping and torque of the real motors: the file has no servos"
+                    .to_owned(),
+            );
+        }
+        if super::trim::is_urdf(path) {
+            unknown.push("friction of the surfaces: a URDF states none, taken as 1".to_owned());
+        }
         unknown.extend(not_known(&hand));
         let toml =
             behind.raw.map_or_else(String::new, |raw| write::toml(&raw, &findings, &unknown));

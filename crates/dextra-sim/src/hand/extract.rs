@@ -1,6 +1,6 @@
 //! Kinematic tree, couplings and actuators, read from the compiled model.
 
-use super::{HandActuator, HandError};
+use super::{HandActuator, HandError, linkage};
 use dextra_core::Pose;
 use dextra_core::kinematics::{Body, Coupling, Joint, KinematicTree};
 use dextra_core::pose::from_pos_quat;
@@ -71,7 +71,30 @@ pub(super) fn tree(model: &MjModel, file: &str) -> Result<KinematicTree, HandErr
     }
     equalities(model, &mut tree, file)?;
     tendons(model, &mut tree);
+    let found = linkages(model, &tree);
+    let plain = tree.couplings.len();
+    tree.couplings.extend(found.into_iter().map(|f| f.coupling));
+    if tree.coordinates().is_err() {
+        // Limits that no pose of the linear fit meets: the hinges stay as free as the file has them.
+        tree.couplings.truncate(plain);
+    }
     Ok(tree)
+}
+
+/// Hinges that follow others through closed linkages.
+pub(super) fn linkages(model: &MjModel, tree: &KinematicTree) -> Vec<linkage::Follower> {
+    let moved = |joint: usize| {
+        (0..model.actuator_trntype().len()).any(|a| {
+            let target = model.actuator_trnid()[a][0] as usize;
+            match model.actuator_trntype()[a] {
+                MjtTrn::mjTRN_JOINT => target == joint,
+                MjtTrn::mjTRN_TENDON => tendon_terms(model, target)
+                    .is_some_and(|terms| terms.iter().any(|&(j, _)| j == joint)),
+                _ => false,
+            }
+        })
+    };
+    linkage::followers(tree, &linkage::pins(model), moved)
 }
 
 fn hinge(model: &MjModel, j: usize, body: usize, file: &str) -> Result<Joint, HandError> {

@@ -4,7 +4,8 @@ use super::compile::{self, failed, reason};
 use super::derive::{self, Finding};
 use super::map::RawMap;
 use super::names::nearest;
-use super::{HandError, extract, servo, urdf};
+use super::{HandError, extract, linkage, servo, urdf};
+use dextra_core::kinematics::KinematicTree;
 use mujoco_rs::prelude::*;
 use mujoco_rs::wrappers::mj_editing::MjsBody;
 use std::path::Path;
@@ -60,7 +61,8 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
             let tree = extract::tree(&model, &file)?;
             let coordinates = super::coordinates(&tree, &file)?;
             let name = hand_name(path, spec.modelname());
-            let derived = derive::derive(&model, &tree, &coordinates, &name, &file)?;
+            let mut derived = derive::derive(&model, &tree, &coordinates, &name, &file)?;
+            derived.unknown.extend(loose_linkages(&model, &tree));
             (derived.map, derived.findings, derived.unknown)
         }
     };
@@ -80,6 +82,22 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
     anchor_folders(&mut spec, path, &file)?;
     compile::compile(&mut spec, &file, &mut Vec::new())?;
     Ok(Trimmed { xml: compile::save(&spec, &file)?, map, findings, unknown, notices })
+}
+
+/// What the linear fit of closed linkages leaves out.
+fn loose_linkages(model: &MjModel, tree: &KinematicTree) -> Vec<String> {
+    let plain = KinematicTree { couplings: Vec::new(), ..tree.clone() };
+    let found = extract::linkages(model, &plain);
+    let fitted = |f: &&linkage::Follower| tree.couplings.contains(&f.coupling);
+    let Some(worst) = found.iter().filter(fitted).map(|f| f.deviation).reduce(f64::max) else {
+        return Vec::new();
+    };
+    vec![format!(
+        "how closed linkages move exactly: {} joints follow theirs linearly to within {:.1} degrees; physics \
+         keeps the linkage",
+        found.iter().filter(fitted).count(),
+        worst.to_degrees()
+    )]
 }
 
 /// A URDF as a specification that compiles; without what is only drawn where that does not compile.

@@ -1,7 +1,7 @@
 //! Fingers as chains of links.
 
 use super::{Report, Subject};
-use crate::hand::HandError;
+use crate::hand::{HandError, linkage};
 use dextra_core::kinematics::KinematicTree;
 use nalgebra::{Point3, Vector3};
 
@@ -103,6 +103,7 @@ pub(super) fn find(
     if paths.iter().filter(|p| long(p)).count() >= 2 {
         drop_with_note(subject, &mut paths, report, |p| long(p), "has one joint only");
     }
+    drop_linkages(subject, &mut paths, report);
     drop_side_branches(subject, &mut paths, report, &hinges);
     let shared = common(&paths);
     if paths.len() < 2 || shared == 0 {
@@ -153,6 +154,27 @@ fn drop_with_note(
         }
         kept
     });
+}
+
+/// Of two leaves that a closed linkage pins together, the one that reaches farther is the finger.
+fn drop_linkages(subject: &Subject<'_>, paths: &mut Vec<Vec<usize>>, report: &mut Report) {
+    for pin in linkage::pins(subject.model) {
+        let [a, b] = pin.bodies.map(|body| subject.links.of_body[body]);
+        let holder = |one: usize, other: usize| {
+            paths.iter().position(|p| p.contains(&one) && !p.contains(&other))
+        };
+        let (Some(i), Some(j)) = (holder(a, b), holder(b, a)) else { continue };
+        let fork = common(&[paths[i].clone(), paths[j].clone()]);
+        if i == j || fork == 0 {
+            continue;
+        }
+        let from = paths[i][fork - 1];
+        let length = |path: &Vec<usize>| reach(subject, from, path[path.len() - 1]);
+        let index = if length(&paths[i]) < length(&paths[j]) { i } else { j };
+        let path = paths.remove(index);
+        let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
+        report.unknown.push(format!("`{leaf}` is no finger: a linkage pins it to one"));
+    }
 }
 
 /// Of two leaves that part beyond the palm, the one on the longer branch is the finger unless both

@@ -7,6 +7,8 @@ use roxmltree::{Document, Node};
 
 /// Deepest chain of links; no hand has more, and a longer one would exhaust the stack.
 const MAX_DEPTH: usize = 200;
+/// Most links of a file; a hand has tens, and look-ups here are by name.
+const MAX_LINKS: usize = 500;
 /// Joints whose range is smaller than this stand still, radians.
 const STILL: f64 = 1e-6;
 
@@ -116,6 +118,12 @@ pub(super) fn robot(text: &str, file: &str) -> Result<Robot, HandError> {
     if !top.has_tag_name("robot") {
         let message = format!("is `{}`; a URDF is a <robot>", top.tag_name().name());
         return Err(wrong(file, "top element", &message));
+    }
+    let count =
+        top.children().filter(|n| n.has_tag_name("link") || n.has_tag_name("joint")).count();
+    if count > 2 * MAX_LINKS {
+        let message = format!("has {count} links and joints; a hand has at most {}", 2 * MAX_LINKS);
+        return Err(wrong(file, "file", &message));
     }
     let reader = Reader { file };
     let mut robot = Robot {

@@ -190,3 +190,60 @@ fn joints_of_the_root_are_left_to_the_scene() {
         assert!(check.hand.notices.join("\n").contains("2 joints of the root"));
     }
 }
+
+/// A hand of three fingers whose middle joints are moved by parallelogram linkages: a rod from the palm to the
+/// second link, pinned at its end, so that the second link keeps its direction while the first turns.
+/// Fingers along +z, palm towards +x.
+fn pinned_hand() -> String {
+    let mut bodies = String::new();
+    let mut pins = String::new();
+    for (k, y) in [0.02, -0.02].into_iter().enumerate() {
+        bodies += &format!(
+            "<body name=\"f{k}\" pos=\"0 {y} 0.08\"><joint name=\"f{k}\" axis=\"0 1 0\" range=\"0 1.2\"/>
+             <geom type=\"capsule\" size=\"0.007\" fromto=\"0 0 0 0 0 0.04\"/>
+             <body name=\"g{k}\" pos=\"0 0 0.04\"><joint name=\"g{k}\" axis=\"0 1 0\" range=\"-1.6 1.6\"/>
+             <geom type=\"capsule\" size=\"0.006\" fromto=\"0 0 0 0 0 0.03\"/></body></body>
+             <body name=\"r{k}\" pos=\"-0.01 {y} 0.08\"><joint name=\"r{k}\" axis=\"0 1 0\" range=\"-0.2 1.6\"/>
+             <geom type=\"capsule\" size=\"0.002\" fromto=\"0 0 0 0 0 0.04\" contype=\"0\" conaffinity=\"0\"/>
+             <body name=\"s{k}\" pos=\"0 0 0.035\"><joint name=\"s{k}\" axis=\"0 1 0\" range=\"-0.1 0.1\"/>
+             <geom size=\"0.002\" contype=\"0\" conaffinity=\"0\"/></body></body>"
+        );
+        pins += &format!("<connect body1=\"r{k}\" body2=\"g{k}\" anchor=\"0 0 0.04\"/>");
+    }
+    format!(
+        "<mujoco model=\"pinned\"><compiler angle=\"radian\"/><worldbody><body name=\"base\">
+         <geom type=\"box\" size=\"0.012 0.03 0.035\" pos=\"0 0 0.04\"/>{bodies}
+         <body name=\"t0\" pos=\"0.02 0.01 0.02\"><joint name=\"t0\" axis=\"0 -1 0\" range=\"-0.1 1\"/>
+         <geom type=\"capsule\" size=\"0.008\" fromto=\"0 0 0 0.03 0 0\"/>
+         <body name=\"t1\" pos=\"0.03 0 0\"><joint name=\"t1\" axis=\"0 -1 0\" range=\"-0.1 1\"/>
+         <geom type=\"capsule\" size=\"0.008\" fromto=\"0 0 0 0.03 0 0\"/></body></body></body></worldbody>
+         <equality>{pins}</equality><actuator>
+         <position joint=\"f0\" kp=\"1\" name=\"f0\"/><position joint=\"f1\" kp=\"1\" name=\"f1\"/>
+         <position joint=\"t0\" kp=\"1\" name=\"t0\"/><position joint=\"t1\" kp=\"1\" name=\"t1\"/>
+         </actuator></mujoco>"
+    )
+}
+
+#[test]
+fn joints_of_closed_linkages_follow_the_driven_ones() {
+    let check = derived(&pinned_hand());
+    assert_eq!(ends(&check), [("thumb", "t1"), ("index", "g0"), ("middle", "g1")]);
+    let tree = &check.hand.tree;
+    for k in 0..2 {
+        let joint = |name: &str| tree.joint(&format!("{name}{k}")).unwrap();
+        let follows = |name: &str| {
+            let c = tree.couplings.iter().find(|c| c.joint == joint(name)).unwrap();
+            assert_eq!(c.of, joint("f"));
+            (c.ratio, c.offset)
+        };
+        // A parallelogram: the rod turns with the finger, the second link against it.
+        let ((g, zero), (r, none)) = (follows("g"), follows("r"));
+        assert!((g + 1.0).abs() < 1e-3 && (r - 1.0).abs() < 1e-3, "{g} {r}");
+        assert!(zero.abs() < 1e-3 && none.abs() < 1e-3, "{zero} {none}");
+    }
+    let said = check.unknown.join("\n");
+    assert!(
+        said.contains("no finger: a linkage pins it") && said.contains("linearly to within 0.0"),
+        "{said}"
+    );
+}

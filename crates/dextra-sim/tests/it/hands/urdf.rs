@@ -506,6 +506,8 @@ fn wrong_urdfs_are_refused_by_element() {
     refused("<sphere radius=\"0.01\"/>", "<sphere radius=\"-1\"/>", &["link `b2`", "radius"]);
     refused("<sphere radius=\"0.01\"/>", "<torus/>", &["link `b2`", "torus"]);
     refused("<mass value=\"0.02\"/>", "<mass value=\"-2\"/>", &["link `a1`", "negative mass"]);
+    let many: String = (0..1200).map(|k| format!("<link name=\"x{k}\"/>")).collect();
+    refused("<link name=\"palm\">", &(many + "<link name=\"palm\">"), &["links and joints"]);
     let bomb = "<!DOCTYPE r [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><robot name";
     refused("<robot name", bomb, &["XML"]);
 }
