@@ -22,6 +22,8 @@ pub enum Verb {
     Rollout(RolloutArgs),
     /// What stands against a transfer, told in a second and before any search.
     Feasibility(FeasibilityArgs),
+    /// What is known of a robot hand from its file, and how sure that is.
+    Hand(HandArgs),
     /// Built-in demonstrations, and a look at a clip.
     Demo(DemoArgs),
     /// What this machine has and lacks.
@@ -33,7 +35,7 @@ pub enum Verb {
 pub struct TransferArgs {
     /// A clip (.npz), or the name of a built-in one.
     pub clip: String,
-    /// Hands, separated by commas: names of built-in hands, or MJCF files with a map beside them.
+    /// Hands, separated by commas: names of built-in hands, or MJCF or URDF files.
     #[arg(long, value_name = "HAND,…", required = true, value_delimiter = ',')]
     pub hand: Vec<String>,
     /// Seed of every random draw.
@@ -103,7 +105,7 @@ pub struct RolloutArgs {
 pub struct FeasibilityArgs {
     /// A clip (.npz), or the name of a built-in one.
     pub clip: String,
-    /// Hands, separated by commas: names of built-in hands, or MJCF files with a map beside them.
+    /// Hands, separated by commas: names of built-in hands, or MJCF or URDF files.
     #[arg(long, value_name = "HAND,…", required = true, value_delimiter = ',')]
     pub hand: Vec<String>,
     /// Seed of the noise of a built-in clip.
@@ -252,6 +254,37 @@ impl SideArg {
             SideArg::Left => Side::Left,
         }
     }
+}
+
+/// `hand`.
+#[derive(Debug, Args)]
+pub struct HandArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: HandVerb,
+}
+
+/// The verbs of `hand`.
+#[derive(Debug, Subcommand)]
+pub enum HandVerb {
+    /// Derive the map of a hand: palm, fingers, tips, keypoints, servos; write it and draw it.
+    Check(HandCheckArgs),
+}
+
+/// `hand check`.
+#[derive(Debug, Args)]
+pub struct HandCheckArgs {
+    /// An MJCF (.xml) or URDF (.urdf) file.
+    pub file: PathBuf,
+    /// Folder for the map and the picture [default: beside the file]. A map that is there already stays.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Draw no picture.
+    #[arg(long)]
+    pub no_picture: bool,
 }
 
 /// `demo`.

@@ -3,5 +3,6 @@
 pub mod demo;
 pub mod doctor;
 pub mod feasibility;
+pub mod hand;
 pub mod rollout;
 pub mod transfer;

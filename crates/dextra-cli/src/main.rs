@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Verb::Transfer(args) => commands::transfer::run(args),
         Verb::Rollout(args) => commands::rollout::run(args),
         Verb::Feasibility(args) => commands::feasibility::run(args),
+        Verb::Hand(args) => commands::hand::run(args),
         Verb::Demo(args) => commands::demo::run(args),
         Verb::Doctor(args) => commands::doctor::run(args),
     };

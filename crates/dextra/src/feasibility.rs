@@ -26,7 +26,7 @@ pub use dextra_motion::feasibility::{
 pub struct FeasibilityRequest {
     /// A clip file (`.npz`) or the name of a built-in clip.
     pub clip: String,
-    /// Names of built-in hands, or MJCF files with a map beside them.
+    /// Names of built-in hands, or MJCF or URDF files.
     pub hands: Vec<String>,
     /// Seed of the noise of a built-in clip; nothing else is drawn.
     pub seed: u64,

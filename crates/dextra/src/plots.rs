@@ -3,7 +3,7 @@
 //!
 //! Needs no OpenGL and no font of the system.
 
-mod canvas;
+pub(crate) mod canvas;
 mod panel;
 
 use crate::film::{FilmError, write_png};

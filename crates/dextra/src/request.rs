@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct TransferRequest {
     /// A clip file (`.npz`) or the name of a built-in clip.
     pub clip: String,
-    /// The name of a built-in hand, or an MJCF file with a map beside it.
+    /// The name of a built-in hand, or an MJCF or URDF file.
     pub hand: String,
     /// Seed of every random draw; the same request with the same seed gives the same bits.
     pub seed: u64,

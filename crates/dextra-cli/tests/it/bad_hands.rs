@@ -64,12 +64,19 @@ fn a_map_that_names_a_missing_body_says_which_is_nearest() {
 }
 
 #[test]
-fn a_hand_without_a_map_says_where_it_should_be() {
+fn a_file_of_which_no_map_can_be_derived_is_refused() {
     let clip = Clip::still();
-    let hand = changed(&clip, SAME, SAME);
+    let hand = changed(&clip, ("<body name=\"index_1\"", "<body name=\"index_0\""), SAME);
     std::fs::remove_file(hand.with_extension("toml")).unwrap();
+    let text = std::fs::read_to_string(&hand).unwrap();
+    let bodies = text.find("<body name=\"index_0\"").unwrap()..text.rfind("</body>").unwrap();
+    let actuators = text.find("<actuator>").unwrap()..text.find("</actuator>").unwrap() + 11;
+    let cut = text[..bodies.start].to_owned()
+        + &text[bodies.end..actuators.start]
+        + &text[actuators.end..];
+    std::fs::write(&hand, cut).unwrap();
     let output = transfer(&clip.path(), hand.to_str().unwrap(), &clip.out()).output().unwrap();
-    assert_fails(&output, &["mine.xml", "mine.toml", "no map"]);
+    assert_fails(&output, &["mine.xml", "hinge"]);
 }
 
 #[test]

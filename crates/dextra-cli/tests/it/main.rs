@@ -7,6 +7,7 @@ mod bad_meshes;
 mod clips;
 mod errors;
 mod feasibility;
+mod hands;
 mod interruption;
 mod killed;
 mod results;

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const POSES: usize = 200;
 /// Share of them in which a pair must overlap to be excluded.
 const OFTEN: f64 = 0.2;
+/// Memory for contacts.
+const ROOM_BYTES: i64 = 64 << 20;
 /// Overlap that counts there, metres.
 const DEEP_M: f64 = 0.001;
 
@@ -34,6 +36,8 @@ pub(super) fn find(
         )
     })?;
     root.add_free_joint();
+    // The file may allow too little for the contacts of some pose, which would end the process.
+    spec.set_memory(ROOM_BYTES);
     let model = compile::compile(spec, file, &mut Vec::new())?;
     let mut data = MjData::new(&model);
     let mut pairs = penetrating(&model, &mut data, tree, neutral, 0.0);

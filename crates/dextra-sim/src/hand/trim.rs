@@ -52,6 +52,8 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
         notices.push(format!("{file}: left out what is not the hand: {}", cut.join(", ")));
     }
     *spec.option_mut() = MjOption::default();
+    // As much memory as the engine thinks fit.
+    spec.set_memory(-1);
     let replace = map.is_none();
     let servos = servo::equip(&mut spec, &efforts, replace, &file, &mut notices)?;
     let (map, mut findings, unknown) = match map {

@@ -171,6 +171,35 @@ impl Canvas {
         self.pixmap.stroke_path(&path, &paint, &stroke, Transform::identity(), mask.as_ref());
     }
 
+    /// Fills a polygon and draws its edge; fewer than three points are left out.
+    pub fn polygon(&mut self, points: &[(f32, f32)], fill: [u8; 3], edge: Line) {
+        let [first, rest @ ..] = points else { return };
+        if rest.len() < 2 {
+            return;
+        }
+        let mut path = PathBuilder::new();
+        path.move_to(first.0, first.1);
+        rest.iter().for_each(|&(x, y)| path.line_to(x, y));
+        path.close();
+        let Some(path) = path.finish() else { return };
+        self.pixmap.fill_path(&path, &paint(fill), FillRule::Winding, Transform::identity(), None);
+        let stroke = Stroke { width: edge.width, ..Stroke::default() };
+        self.pixmap.stroke_path(&path, &paint(edge.rgb), &stroke, Transform::identity(), None);
+    }
+
+    /// Draws a filled circle.
+    pub fn dot(&mut self, x: f32, y: f32, radius: f32, rgb: [u8; 3]) {
+        if let Some(path) = PathBuilder::from_circle(x, y, radius) {
+            self.pixmap.fill_path(
+                &path,
+                &paint(rgb),
+                FillRule::Winding,
+                Transform::identity(),
+                None,
+            );
+        }
+    }
+
     /// Writes a line of text; `y` is the middle of its small letters and digits.
     pub fn text(&mut self, text: &str, x: f32, y: f32, align: Align, style: Text) {
         let (glyphs, width) = style.glyphs(text);

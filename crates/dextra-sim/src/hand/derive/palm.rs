@@ -18,7 +18,7 @@ const CENTRAL: f64 = 0.15;
 /// Half width of a palm with one finger beside the thumb, metres.
 const NARROW_M: f64 = 0.02;
 /// A palm is at most this many finger lengths long; what sticks out farther is a mount.
-const LONGEST: f64 = 1.2;
+const LONGEST: f64 = 1.1;
 
 /// The palm frame in the root frame.
 pub(super) struct Frame {
@@ -274,7 +274,7 @@ pub(super) fn side(
         }
         Some(_) => (
             Confidence::Likely,
-            "where the thumb is, seen on the palm; THE NAMES SAY THE OTHER SIDE",
+            "where the thumb is, seen on the palm; but the names say the other side",
         ),
         None if agree => {
             (Confidence::Certain, "where base and tip of the thumb are, seen on the palm")

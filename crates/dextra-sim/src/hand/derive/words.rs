@@ -112,7 +112,7 @@ pub(super) fn agreement(
             (Confidence::Certain, "; the names agree".to_owned())
         }
         Some(e) if e.finger == finger => (Confidence::Likely, "; the names say so".to_owned()),
-        Some(e) => (Confidence::Guess, format!("; THE NAMES SAY {}", e.finger.to_uppercase())),
+        Some(e) => (Confidence::Guess, format!("; but the names say {}", e.finger)),
         None if clear && told => (Confidence::Likely, String::new()),
         None => (Confidence::Guess, String::new()),
     };
@@ -122,7 +122,7 @@ pub(super) fn agreement(
         value: names.join(" - "),
         confidence: if contradicted { Confidence::Guess } else { confidence },
         reason: match contradicted {
-            true => format!("{geometry}; THE NAMES SAY ANOTHER FINGER"),
+            true => format!("{geometry}; but the names say another finger"),
             false => geometry + &words,
         },
     }

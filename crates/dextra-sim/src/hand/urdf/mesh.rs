@@ -93,7 +93,7 @@ impl Finder {
                 true => "of a kind that cannot be read (.obj and .stl can)",
                 false => "that are not there",
             };
-            let so = if solid { "; THE HAND IS SMALLER THAN ITS FILE SAYS" } else { "" };
+            let so = if solid { "; the hand is smaller than its file says" } else { "" };
             lines.push(format!(
                 "left out {} {what} mesh file(s) {why}, the first `{}`{so}",
                 lost.len(),

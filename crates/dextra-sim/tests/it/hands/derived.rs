@@ -159,7 +159,7 @@ fn names_that_contradict_the_geometry_are_reported_and_not_believed() {
     assert_eq!(check.hand.map.fingers[0].bodies[0], "mf_base", "the thumb by geometry");
     let thumb = check.findings.iter().find(|f| f.item == "finger thumb").unwrap();
     assert_eq!(thumb.confidence, Confidence::Guess);
-    assert!(thumb.reason.contains("NAMES SAY"), "{}", thumb.reason);
+    assert!(thumb.reason.contains("but the names say"), "{}", thumb.reason);
     // Every body says left.
     let left = hand.tree.bodies.iter().fold(hand.xml.clone(), |xml, b| {
         xml.replace(&format!("=\"{}\"", b.name), &format!("=\"left_{}\"", b.name))
@@ -168,7 +168,7 @@ fn names_that_contradict_the_geometry_are_reported_and_not_believed() {
     assert_eq!(check.hand.map.side, Side::Right);
     let side = check.findings.iter().find(|f| f.item == "side").unwrap();
     assert_eq!(side.confidence, Confidence::Likely);
-    assert!(side.reason.contains("NAMES SAY"), "{}", side.reason);
+    assert!(side.reason.contains("but the names say"), "{}", side.reason);
 }
 
 /// A folder with a file of a built-in hand, and the path of the file.

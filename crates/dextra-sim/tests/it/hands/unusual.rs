@@ -172,6 +172,19 @@ fn joints_without_limits_are_said() {
 }
 
 #[test]
+fn a_file_that_allows_too_little_memory_does_not_end_the_process() {
+    // Fifteen big spheres of one finger in one place: more contacts than fit.
+    let heap = "<geom size=\"0.02\"/>".repeat(15);
+    let text = linkage_hand(1.0)
+        .replace("<worldbody>", "<size memory=\"10K\"/><worldbody>")
+        .replace("<body name=\"c0\"", &format!("{heap}<body name=\"c0\""))
+        .replace("<body name=\"c1\"", &format!("{heap}<body name=\"c1\""));
+    let check = derived(&text);
+    let pair = ("b0".to_owned(), "b1".to_owned());
+    assert!(check.hand.excludes.contains(&pair), "{:?}", check.hand.excludes);
+}
+
+#[test]
 fn joints_of_the_root_are_left_to_the_scene() {
     let text = linkage_hand(1.0);
     let moving = text.replace(
