@@ -138,6 +138,15 @@ fn scale(points: &[Point3<f64>], views: &[View]) -> f64 {
     views.iter().map(fits).fold(f64::INFINITY, f64::min)
 }
 
+/// A geom in a view.
+struct Shape {
+    /// Towards the viewer, metres.
+    depth: f64,
+    /// Pixels.
+    outline: Vec<(f32, f32)>,
+    rgb: [u8; 3],
+}
+
 /// From the root frame to pixels.
 struct Frame {
     right: Vector3<f64>,
@@ -171,18 +180,22 @@ impl Frame {
 
 fn paint(canvas: &mut Canvas, hand: &Hand, hulls: &[Outline], view: &View, frame: &Frame) {
     let poses = hand.tree.forward(&view.q);
-    let mut shapes: Vec<(f64, Vec<(f32, f32)>, [u8; 3])> = hulls
+    let mut shapes: Vec<Shape> = hulls
         .iter()
         .map(|hull| {
             let placed: Vec<Point3<f64>> =
                 hull.points_in_body.iter().map(|p| poses[hull.body] * p).collect();
             let depth = placed.iter().map(|p| p.coords.dot(&view.out)).sum::<f64>();
             let flat = placed.iter().map(|p| frame.at(p)).collect();
-            (depth / placed.len().max(1) as f64, convex(flat), colour(hand, hull.body))
+            Shape {
+                depth: depth / placed.len().max(1) as f64,
+                outline: convex(flat),
+                rgb: colour(hand, hull.body),
+            }
         })
         .collect();
-    shapes.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (_, outline, rgb) in &shapes {
+    shapes.sort_by(|a, b| a.depth.total_cmp(&b.depth));
+    for Shape { outline, rgb, .. } in &shapes {
         canvas.polygon(outline, mixed(*rgb, 0.62), Line { rgb: *rgb, width: 1.0, dashed: false });
     }
     let at =

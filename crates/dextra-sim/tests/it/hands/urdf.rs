@@ -518,7 +518,7 @@ fn truncated_urdfs_are_errors_and_nothing_panics() {
     let path = dir.path().join("cut.urdf");
     for length in (0..PINCH.len() - 10).step_by(37) {
         fs::write(&path, &PINCH[..length]).unwrap();
-        let error = HandCheck::new(&path).err().expect("a torn file").to_string();
+        let error = HandCheck::new(&path).expect_err("a torn file").to_string();
         assert!(error.contains("cut.urdf"), "{error}");
     }
 }
