@@ -1,5 +1,6 @@
 //! The environment as a whole, round a refined cube clip with the Allegro hand.
 
+mod following;
 mod observations;
 mod worlds;
 
@@ -134,6 +135,7 @@ fn everything(threads: usize) -> TrackConfig {
         threads,
         compose: Compose::Accumulate { bound: 10.0 },
         reach: Reach { position: 0.002, rotation: 0.02, finger: 0.03 },
+        termination: Termination { position: 0.01, ..Termination::default() },
         curriculum: Curriculum {
             gravity: Ramp { from: 0.0, to: 1.0, steps: 25 },
             friction: Ramp { from: 3.0, to: 1.0, steps: 30 },
