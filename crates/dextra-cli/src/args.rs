@@ -74,6 +74,9 @@ pub struct TransferArgs {
     #[arg(long, value_name = "RECIPE", num_args = 0..=1, require_equals = true,
           default_missing_value = "dextra")]
     pub policy: Option<String>,
+    /// Change a setting of the recipe, such as track.reach.position=0.03; values are TOML.
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "policy")]
+    pub settings: Vec<String>,
 }
 
 /// `rollout`.

@@ -9,19 +9,18 @@ use crate::progress::Reporter;
 use crate::report::{Details, PolicyReport, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
 use crate::skill::recipe::{Base, Recipe};
-use crate::skill::{rollout, store::Skill, train, trials, worlds};
+use crate::skill::{actor::Actor, rollout, store::Skill, train, trials};
 use crate::{grasps, outputs, pictures, plots};
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::rollout::Limits;
 use dextra_core::signal::MovingInterval;
 use dextra_core::{Demonstration, Pose};
-use dextra_learn::Policy;
 use dextra_motion::evaluate::{
     GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
 };
 use dextra_motion::refine::journal::Observer;
-use dextra_motion::refine::{RefineConfig, RefineError, RefineInput, Refined, refine};
+use dextra_motion::refine::{RefineConfig, RefineError, RefineInput, Refined, Stage, refine};
 use dextra_motion::retarget::RetargetHand;
 use dextra_motion::track::{Task, TrackConfig, TrackEnv};
 use dextra_sim::hand::Hand;
@@ -38,6 +37,7 @@ use std::path::Path;
 pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Report, Error> {
     request.check()?;
     let recipe = request.policy.as_deref().map(Recipe::resolve).transpose()?;
+    let recipe = recipe.map(|recipe| recipe.with(&request.settings)).transpose()?;
     let clock = Clock::start();
     let prepared = Prepared::new(request, reporter)?;
     writable(&request.out)?;
@@ -136,7 +136,7 @@ fn skill(
     let one = |base: Base, name: &str, notes: &mut Vec<String>| {
         let task = task(base, prepared, refined, &hands);
         let dir = request.out.join(name);
-        policy(request, recipe, prepared, (task, base), &dir, notes, reporter)
+        policy(request, recipe, prepared, refined, (task, base), &dir, notes, reporter)
     };
     let first = one(recipe.base, POLICY, notes)?;
     if accepted || recipe.base != Base::Refined || first.status == Status::Accepted {
@@ -180,6 +180,7 @@ fn policy(
     request: &TransferRequest,
     recipe: &Recipe,
     prepared: &Prepared,
+    refined: &Refined,
     (task, base): (Task<'_>, Base),
     dir: &Path,
     notes: &mut Vec<String>,
@@ -189,17 +190,31 @@ fn policy(
     let mut skill = Skill::new(request, prepared, &task, base, recipe)?;
     skill.begin(dir, &task)?;
     let threads = request.threads.unwrap_or(0);
-    let trained = train::train(task.clone(), recipe, (request.seed, threads), dir, reporter)?;
+    let alone = match &recipe.imitator {
+        Some(_) => {
+            let input = prepared.input(task.hands);
+            let alone = Stage::object_free(&input, &refined.timeline, &refined.scene);
+            Some(alone.map_err(Error::stage(STAGE))?)
+        }
+        None => None,
+    };
+    let trained =
+        train::train(task.clone(), alone.as_ref(), recipe, (request.seed, threads), dir, reporter)?;
     notes.extend(trained.notes);
     skill.validated = Some(trained.best);
     skill.write(dir)?;
     let trials = request.robustness_trials.max(1);
     let config = TrackConfig { threads, worlds: trials.min(100), ..recipe.track.clone() };
     let hands = task.hands;
-    let mut env = TrackEnv::new(task, config).map_err(Error::stage(STAGE))?;
-    let contract = worlds::contract(&env, hands);
-    let policy = Policy::load(&dir.join(train::BEST), &contract).map_err(Error::stage(STAGE))?;
-    let scores = rollout::all(&mut env, &policy, (request.seed, trials), reporter)?;
+    let mut env = TrackEnv::new(task.clone(), config).map_err(Error::stage(STAGE))?;
+    let imitator = match (&recipe.imitator, &alone) {
+        (Some(recipe), Some(scene)) => {
+            Some(train::imitator(task.object_free(scene), recipe, dir, &env)?)
+        }
+        _ => None,
+    };
+    let actor = Actor::load(&dir.join(train::BEST), &env, hands, imitator)?;
+    let scores = rollout::all(&mut env, &actor, (request.seed, trials), reporter)?;
     Ok(PolicyReport {
         status: rollout::status(&scores),
         recipe: recipe.name.clone(),

@@ -38,6 +38,16 @@ impl Default for Termination {
     }
 }
 
+/// How the actions of a frozen policy join the base, before the others join the result.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Below {
+    /// How they join.
+    pub compose: Compose,
+    /// What an action of one stands for.
+    pub reach: Reach,
+}
+
 /// Settings of an environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +60,8 @@ pub struct TrackConfig {
     pub control_period: f64,
     /// How base and correction join.
     pub compose: Compose,
+    /// Where a frozen policy works below the one that learns: how its actions join the base first.
+    pub below: Option<Below>,
     /// How the base follows objects.
     pub anchor: AnchorConfig,
     /// What an action of one stands for.
@@ -77,6 +89,7 @@ impl Default for TrackConfig {
             threads: 0,
             control_period: 0.03,
             compose: Compose::default(),
+            below: None,
             anchor: AnchorConfig::default(),
             reach: Reach::default(),
             observations: ObservationConfig::default(),
@@ -130,6 +143,7 @@ pub struct TrackEnv<'a> {
     pub(super) config: TrackConfig,
     pub(super) course: Course,
     pub(super) composer: Composer,
+    pub(super) below: Option<Composer>,
     pub(super) layout: Layout,
     batch: Batch,
     fields: Fields,
@@ -155,7 +169,9 @@ impl<'a> TrackEnv<'a> {
         let every = check(&task, &config)?;
         let course = Course::new(&task, every)?;
         let composer = Composer::new(task.scene, config.compose, config.reach);
-        let layout = Layout::new(&task, &config.observations, composer.action_dim());
+        let below = config.below.map(|b| Composer::new(task.scene, b.compose, b.reach));
+        let actions = composer.action_dim() + below.as_ref().map_or(0, Composer::action_dim);
+        let layout = Layout::new(&task, &config.observations, actions);
         let batch = Batch::new(&task.scene.model, config.worlds, config.threads)?;
         let (nu, nq) = (task.scene.ctrl_ranges().len(), task.scene.default_qpos().len());
         let lane = || Lane {
@@ -165,8 +181,9 @@ impl<'a> TrackEnv<'a> {
                 age: 0,
                 variation: Variation::none(task.objects.len()),
                 memory: composer.memory(task.scene),
+                memory_below: below.as_ref().map(|b| b.memory(task.scene)).unwrap_or_default(),
                 seen: vec![Displaced::default(); course.anchors.len()],
-                action: vec![0.0; composer.action_dim()],
+                action: vec![0.0; actions],
                 score: 0.0,
             },
             targets: vec![0.0; every * nu],
@@ -193,6 +210,7 @@ impl<'a> TrackEnv<'a> {
             config,
             course,
             composer,
+            below,
             layout,
             batch,
             lanes,
@@ -214,8 +232,14 @@ impl<'a> TrackEnv<'a> {
         self.layout.size
     }
 
-    /// Length of an action. Its numbers lie in `[-1, 1]` and are clipped to that.
+    /// Length of an action. Its numbers lie in `[-1, 1]` and are clipped to that. With
+    /// [`TrackConfig::below`], those of the frozen policy come last.
     pub fn action_dim(&self) -> usize {
+        self.learned_dim() + self.below.as_ref().map_or(0, Composer::action_dim)
+    }
+
+    /// Length of the part of an action that is not a frozen policy's.
+    pub fn learned_dim(&self) -> usize {
         self.composer.action_dim()
     }
 
@@ -224,11 +248,11 @@ impl<'a> TrackEnv<'a> {
         &self.layout.slices
     }
 
-    /// Names of the numbers of an action: actuators in the order of `ctrl`, then, with
+    /// Names of the numbers of an action that are not a frozen policy's: actuators in the order of `ctrl`, then, with
     /// [`Compose::Attended`], their weights.
     pub fn action_names(&self) -> Vec<String> {
         let names = self.task.scene.actuator_names();
-        if self.action_dim() == names.len() {
+        if self.learned_dim() == names.len() {
             return names;
         }
         let weights: Vec<String> = names.iter().map(|name| format!("{name}/weight")).collect();
@@ -238,7 +262,7 @@ impl<'a> TrackEnv<'a> {
     /// What a one of each number of an action stands for, and its unit; `"1"` for a weight.
     pub fn action_scales(&self) -> Vec<(f64, &'static str)> {
         let scale = |i| if i < self.nu { self.composer.scale(i) } else { (1.0, "1") };
-        (0..self.action_dim()).map(scale).collect()
+        (0..self.learned_dim()).map(scale).collect()
     }
 
     /// Control steps of the task.
@@ -332,15 +356,21 @@ impl<'a> TrackEnv<'a> {
         variation.displace(self.task.scene, &mut state[QPOS_IN_STATE..QPOS_IN_STATE + self.nq]);
         self.batch.set_state(world, &state)?;
         self.fields.write(&mut self.batch, world, &variation, relaxation)?;
+        let memory = self.composer.memory(self.task.scene);
+        let memory_below =
+            self.below.as_ref().map(|b| b.memory(self.task.scene)).unwrap_or_default();
+        let action = vec![0.0; self.action_dim()];
+        let seen = vec![Displaced::default(); self.course.anchors.len()];
         let lane = &mut self.lanes[world];
         lane.episode = Episode {
             index,
             at: start,
             age: 0,
             variation,
-            memory: self.composer.memory(self.task.scene),
-            seen: vec![Displaced::default(); self.course.anchors.len()],
-            action: vec![0.0; self.composer.action_dim()],
+            memory,
+            memory_below,
+            seen,
+            action,
             score: 0.0,
         };
         // Servos hold what the base had last.
@@ -381,7 +411,9 @@ impl<'a> TrackEnv<'a> {
         seed: u64,
     ) -> Result<(), TrackError> {
         let size = self.action_dim();
-        let (task, course, composer) = (&self.task, &self.course, &self.composer);
+        let (task, course) = (&self.task, &self.course);
+        let (composer, below) = (&self.composer, &self.below);
+        let learned = self.learned_dim();
         let (nu, nq, anchor) = (self.nu, self.nq, self.config.anchor);
         let period = self.control_period();
         let sensed = &self.sensed;
@@ -407,10 +439,15 @@ impl<'a> TrackEnv<'a> {
                     if lane.episode.variation.late { &previous } else { &lane.episode.action };
                 let chosen: Vec<f64> = chosen.iter().map(|&a| f64::from(a)).collect();
                 let Lane { episode, targets, base, effort, .. } = lane;
-                composer.apply(task.scene, base, &chosen, &mut episode.memory, targets);
-                let now = &episode.action;
+                let (chosen, frozen) = chosen.split_at(learned);
+                if let Some(below) = below {
+                    below.apply(task.scene, base, frozen, &mut episode.memory_below, targets);
+                    base.copy_from_slice(targets);
+                }
+                composer.apply(task.scene, base, chosen, &mut episode.memory, targets);
+                let (now, previous) = (&episode.action[..learned], &previous[..learned]);
                 effort.action = mean_square(now.iter().map(|&a| f64::from(a)));
-                let change = now.iter().zip(&previous).map(|(&a, &b)| f64::from(a - b));
+                let change = now.iter().zip(previous).map(|(&a, &b)| f64::from(a - b));
                 effort.action_change = mean_square(change);
             });
         });

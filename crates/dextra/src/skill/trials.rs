@@ -1,8 +1,8 @@
 //! How often a skill succeeds, perturbed as stated.
 
+use super::actor::Actor;
 use crate::error::Error;
 use dextra_core::metrics::wilson_interval;
-use dextra_learn::Policy;
 use dextra_motion::track::TrackEnv;
 use dextra_motion::track::evaluate::{Evaluation, Perturbation, evaluate};
 use dextra_motion::track::randomise::Noise;
@@ -78,18 +78,18 @@ pub struct Score {
 /// Plays a protocol; `None` plays the base alone.
 pub(crate) fn play(
     env: &mut TrackEnv<'_>,
-    policy: Option<&Policy>,
+    actor: Option<&Actor>,
     perturbation: &Perturbation,
     trials: usize,
 ) -> Result<Evaluation, Error> {
     let (seen, done) = (env.observation_dim(), env.action_dim());
-    let mut policy = policy.cloned();
+    let mut actor = actor.cloned();
     let mut failed = None;
     let act = |observations: &[f32], actions: &mut [f32]| {
-        let Some(policy) = &mut policy else { return };
+        let Some(actor) = &mut actor else { return };
         let rows = observations.chunks_exact(seen).zip(actions.chunks_exact_mut(done));
         for (observation, action) in rows {
-            if let Err(error) = policy.act(observation, action) {
+            if let Err(error) = actor.act(observation, action) {
                 failed = Some(error);
             }
         }
@@ -104,11 +104,11 @@ pub(crate) fn play(
 /// Plays a protocol closed loop and open loop.
 pub(crate) fn score(
     env: &mut TrackEnv<'_>,
-    policy: &Policy,
+    actor: &Actor,
     protocol: &Protocol,
     trials: usize,
 ) -> Result<Score, Error> {
-    let closed = play(env, Some(policy), &protocol.perturbation, trials)?;
+    let closed = play(env, Some(actor), &protocol.perturbation, trials)?;
     let followed = env.set_anchor(false);
     let open = play(env, None, &protocol.perturbation, trials);
     env.set_anchor(followed);
