@@ -4,6 +4,7 @@
 //! Needs no OpenGL and no font of the system.
 
 mod canvas;
+pub mod learning;
 mod panel;
 
 use crate::film::{FilmError, write_png};

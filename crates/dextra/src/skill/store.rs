@@ -246,6 +246,16 @@ impl Loaded {
         Ok(Self { skill, dir, recipe, prepared, stage, stored })
     }
 
+    /// The demonstration that the skill tracks.
+    pub(crate) fn demo(&self) -> &dextra_core::Demonstration {
+        &self.prepared.demo
+    }
+
+    /// Scene and schedule.
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
     /// References to the hands, for [`Loaded::task`].
     pub fn hands(&self) -> Vec<&Hand> {
         self.prepared.hands.iter().collect()

@@ -6,6 +6,8 @@ use super::trials::{self, FAR, MAIN};
 use super::worlds::{Worlds, contract};
 use crate::clock::cpu_seconds;
 use crate::error::Error;
+use crate::film::write_png;
+use crate::plots::learning;
 use crate::progress::Reporter;
 use dextra_data::atomic;
 use dextra_learn::{IterationMetrics, LearnError, TrainConfig};
@@ -121,7 +123,9 @@ pub fn train(
         let (iteration, steps) = (trained.learner.iteration, trained.learner.steps);
         let cpu_s = cpu_seconds() - began;
         log.add(Validated { iteration, steps, cpu_s, near, mean }, &trained.checkpoint)?;
+        picture(dir, &recipe.name, &log)?;
     }
+    picture(dir, &recipe.name, &log)?;
     let (Some(best), Some(&last)) = (log.best, log.validations.last()) else {
         return Err(Error::Request("the training validated nothing".to_owned()));
     };
@@ -219,6 +223,19 @@ fn status(metrics: &IterationMetrics, validated: Option<Validated>) -> String {
         Some(v) => format!("{reward}, success {:.2} near, {:.2} in the mean", v.near, v.mean),
         None => reward,
     }
+}
+
+/// Writes `learning.png`.
+fn picture(dir: &Path, recipe: &str, log: &Log) -> Result<(), Error> {
+    const SIZE_LIMIT: u64 = 1 << 30;
+    let path = dir.join(TRAINING).join("metrics.jsonl");
+    let bytes = atomic::read_file(&path, SIZE_LIMIT).map_err(Error::stage(STAGE))?;
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let metrics: Vec<IterationMetrics> =
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let title = format!("how the policy learned, recipe {recipe}");
+    let image = learning::draw(&title, &metrics, &log.validations);
+    write_png(&image, &dir.join("learning.png")).map_err(Error::stage(STAGE))
 }
 
 /// The validations so far, and the best of them.
