@@ -7,7 +7,8 @@ use crate::progress::Console;
 use anyhow::Result;
 use dextra::{CollectRequest, Dataset, Error, collect};
 
-/// Collects, and prints what came together; fine when every case was accepted.
+/// Collects, and prints what came together; fine when every case was accepted,
+/// failed as soon as one was.
 pub fn run(args: &CollectArgs) -> Result<Exit> {
     interrupt::listen()?;
     let trimmed = |words: &[String]| words.iter().map(|word| word.trim().to_owned()).collect();
@@ -37,8 +38,12 @@ pub fn run(args: &CollectArgs) -> Result<Exit> {
     } else {
         table(&dataset)
     })?;
-    let accepted = dataset.cases.keys().all(|status| status == "accepted");
-    Ok(if accepted { Exit::Fine } else { Exit::SomeRejected })
+    let has = |status: &str| dataset.cases.contains_key(status);
+    Ok(match (has("failed"), has("rejected")) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::SomeRejected,
+        (false, false) => Exit::Fine,
+    })
 }
 
 fn table(dataset: &Dataset) -> String {
