@@ -4,7 +4,7 @@
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::journal::JournalFile;
-use crate::prepare::{Prepared, SMOOTHING_S};
+use crate::prepare::{Prepared, Recorded, SMOOTHING_S};
 use crate::progress::Reporter;
 use crate::report::{Details, PolicyReport, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
@@ -39,8 +39,9 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let recipe = request.policy.as_deref().map(Recipe::resolve).transpose()?;
     let recipe = recipe.map(|recipe| recipe.with(&request.settings)).transpose()?;
     let clock = Clock::start();
-    let prepared = Prepared::new(request, reporter)?;
+    let read = Recorded::read(request, reporter)?;
     writable(&request.out)?;
+    let prepared = Prepared::new(read, reporter)?;
     let Prepared { demo, hands, models, objects, motion, .. } = &prepared;
     let mut notes = prepared.notes.clone();
     let remembered = match &request.reuse {

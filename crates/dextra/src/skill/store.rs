@@ -14,7 +14,7 @@ use super::actor::{IMITATOR, Imitator};
 use super::recipe::{Base, Recipe};
 use super::train::{self, BEST, TRAINING, VALIDATION, Validated};
 use crate::error::Error;
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, Recorded};
 use crate::progress::Reporter;
 use crate::request::TransferRequest;
 use dextra_data::{ClipOptions, Npz, NpzWriter, atomic};
@@ -229,7 +229,7 @@ impl Loaded {
             options: skill.options.clone(),
             ..TransferRequest::default()
         };
-        let prepared = Prepared::new(&request, reporter)?;
+        let prepared = Prepared::new(Recorded::read(&request, reporter)?, reporter)?;
         let hands: Vec<&Hand> = prepared.hands.iter().collect();
         let stage = Stage::new(&prepared.input(&hands), &RefineConfig::default())
             .map_err(Error::stage(STAGE))?;
