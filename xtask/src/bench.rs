@@ -14,7 +14,7 @@ pub fn step(root: &Path, args: &[String]) -> Result<bool> {
 /// The same for learning; then for a policy's actions.
 pub fn ppo(root: &Path, args: &[String]) -> Result<bool> {
     let learning = example(root, "dextra", "ppo_bench", args)?;
-    let acting = example(root, "dextra-learn", "learn_bench", &[])?;
+    let acting = example(root, "dextra", "learn_bench", &[])?;
     Ok(learning && acting)
 }
 

@@ -25,7 +25,7 @@ use times::{Times, median, ratio};
 /// The batch may be slower than the bare loop by this factor at most.
 const REQUIRED: f64 = 0.97;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 struct Settings {
     hands: Vec<String>,

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::Path;
 
 /// A hand, palm up, 30 cm over the table, and a 6 cm cube falling into it.
-pub fn palm_up(name: &str) -> Result<Scene, Box<dyn Error>> {
+pub fn palm_up(name: &str) -> Result<Scene, Box<dyn Error + Send + Sync>> {
     let hand = Hand::builtin(name, Side::Right)?;
     let palm = hand.tree.body(&hand.map.palm_body).ok_or("the map names no body as palm")?;
     let root_from_palm = hand.tree.forward(&hand.neutral())[palm] * hand.map.palm_body_from_palm();

@@ -26,13 +26,13 @@ use std::time::Instant;
 use times::{Times, median, ratio};
 use worlds::{Task, Worlds, cpu_seconds};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The script of each contestant in Python, and how much faster than it ours has to be.
 const OTHERS: [(&str, f64); 2] = [("sb3.py", 2.0), ("rsl.py", 1.0)];
 const HAND: &str = "allegro";
 /// Rounds per number of threads that choose between those.
-const TRIALS: usize = 3;
+const TRIALS: usize = 2;
 
 struct Settings {
     task: Task,

@@ -30,7 +30,7 @@ pub struct Turn {
 
 impl Python {
     /// Starts `script` on the task in `folder`; the file `path.f64` is written when this returns.
-    pub fn start(folder: &Path, script: &str) -> Result<Self, Box<dyn Error>> {
+    pub fn start(folder: &Path, script: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
         for (name, text) in FILES {
             std::fs::write(folder.join(name), text)?;
         }
@@ -61,7 +61,11 @@ impl Python {
     }
 
     /// Learns for some iterations with so many threads for tensors.
-    pub fn turn(&mut self, threads: usize, iterations: u64) -> Result<Turn, Box<dyn Error>> {
+    pub fn turn(
+        &mut self,
+        threads: usize,
+        iterations: u64,
+    ) -> Result<Turn, Box<dyn Error + Send + Sync>> {
         writeln!(self.turns, "{threads} {iterations}")?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;

@@ -1,7 +1,7 @@
 //! How fast learning is on this machine, at the sizes of one hand and one object.
 //!
 //! ```sh
-//! cargo run --release -p dextra-learn --example learn_bench
+//! cargo run --release -p dextra --example learn_bench
 //! ```
 //!
 //! Prints environment steps per second with an environment that costs nearly nothing, so that what is left
