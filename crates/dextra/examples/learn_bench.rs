@@ -15,6 +15,10 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Instant;
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Numbers per observation and per action.
 const SIZES: (usize, usize) = (300, 28);
 const WORLDS: usize = 128;

@@ -26,6 +26,10 @@ use std::time::Instant;
 use times::{Times, median, ratio};
 use worlds::{Task, Worlds, cpu_seconds};
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The script of each contestant in Python, and how much faster than it ours has to be.
