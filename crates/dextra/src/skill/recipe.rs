@@ -164,8 +164,8 @@ impl Recipe {
         for setting in settings {
             let refuse = |problem: &str| Error::Request(format!("setting `{setting}`: {problem}"));
             let (key, value) = setting.split_once('=').ok_or_else(|| refuse("is no KEY=VALUE"))?;
-            let parsed: toml::Table = toml::from_str(&format!("value = {value}"))
-                .map_err(|e| refuse(&e.message().to_string()))?;
+            let parsed: toml::Table =
+                toml::from_str(&format!("value = {value}")).map_err(|e| refuse(e.message()))?;
             let mut at = &mut table;
             let parts: Vec<&str> = key.trim().split('.').collect();
             for part in &parts[..parts.len() - 1] {
