@@ -4,6 +4,7 @@
 //! [`store`] keeps a skill in a folder and brings it back, [`rollout::rollout`] is the verb that does both.
 
 pub mod actor;
+pub(crate) mod make;
 pub mod recipe;
 pub mod rollout;
 pub mod store;

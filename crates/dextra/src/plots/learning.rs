@@ -1,7 +1,7 @@
 //! How a policy learned, over the iterations, as `learning.png`.
 
 use super::canvas::{Align, Canvas, Text};
-use super::panel::{INK_RGB, NAME, NUMBER, Panel, Series, TITLE_PX, TimeAxis};
+use super::panel::{INK_RGB, Panel, Series, TimeAxis, stack};
 use crate::skill::train::Validated;
 use dextra_learn::IterationMetrics;
 use dextra_sim::render::RgbImage;
@@ -26,17 +26,8 @@ pub fn draw(title: &str, metrics: &[IterationMetrics], validated: &[Validated]) 
         marks: Vec::new(),
         edges: (left, right),
     };
-    let mut top = HEADER_PX;
-    for panel in panels(metrics, validated) {
-        let frame = (top + TITLE_PX, top + TITLE_PX + PANEL_PX.0);
-        panel.draw(&mut canvas, &axis, frame.0, frame.1, legend_right);
-        top = frame.1 + PANEL_PX.1;
-    }
-    let y = top - PANEL_PX.1 + 14.0;
-    for (value, written) in axis.ticks() {
-        canvas.text(&written, axis.x(value), y, Align::Middle, NUMBER);
-    }
-    canvas.text("iteration", f32::midpoint(left, right), y + 20.0, Align::Middle, NAME);
+    let frames = (HEADER_PX, PANEL_PX.0, PANEL_PX.1);
+    stack(&mut canvas, &axis, &panels(metrics, validated), frames, legend_right, "iteration");
     canvas.into_image()
 }
 
@@ -91,6 +82,7 @@ fn line(name: &str, points: Vec<(f64, f64)>) -> Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plots::panel::TITLE_PX;
 
     fn validated(iteration: u64, near: f64) -> Validated {
         Validated { iteration, steps: 0, cpu_s: 0.0, near, mean: near }

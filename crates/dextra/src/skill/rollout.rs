@@ -50,7 +50,7 @@ pub struct RolloutReport {
     pub scores: Vec<Score>,
     /// Mean of every reward term per control step, as planned.
     pub reward_terms: Vec<(String, f64)>,
-    /// Trials that were played together.
+    /// Trials per protocol.
     pub trials: usize,
 }
 
