@@ -14,6 +14,7 @@ const USAGE: &str = "\
 Usage: cargo xtask ci [--skip STEP]... [--only STEP]...
        cargo xtask tidy
        cargo xtask bench step [--hands NAME,...] [--worlds N] [--steps N] [--threads N] [--rounds N]
+       cargo xtask bench ppo [--worlds N] [--rounds N] [--iterations N]
        cargo xtask results transfer [--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--film]
 
 Steps of ci, in order: fmt, clippy, doc, tidy, test";
@@ -38,6 +39,9 @@ fn run(args: &[String]) -> Result<bool> {
         Some("tidy") if args.len() == 1 => tidy::run(&root),
         Some("bench") if args.get(1).is_some_and(|what| what == "step") => {
             bench::step(&root, &args[2..])
+        }
+        Some("bench") if args.get(1).is_some_and(|what| what == "ppo") => {
+            bench::ppo(&root, &args[2..])
         }
         Some("results") if args.get(1).is_some_and(|what| what == "transfer") => {
             results::run(&root, &results::Options::parse(&args[2..])?)

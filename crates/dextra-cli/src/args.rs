@@ -20,6 +20,8 @@ pub enum Verb {
     Transfer(TransferArgs),
     /// A trained policy, played closed loop under every stated perturbation.
     Rollout(RolloutArgs),
+    /// Many clips, hands and seeds; the accepted rollouts of their policies as a dataset.
+    Collect(CollectArgs),
     /// What stands against a transfer, told in a second and before any search.
     Feasibility(FeasibilityArgs),
     /// What is known of a robot hand from its file, and how sure that is.
@@ -76,6 +78,44 @@ pub struct TransferArgs {
     #[arg(long, value_name = "RECIPE", num_args = 0..=1, require_equals = true,
           default_missing_value = "dextra")]
     pub policy: Option<String>,
+    /// Change a setting of the recipe, such as track.reach.position=0.03; values are TOML.
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "policy")]
+    pub settings: Vec<String>,
+}
+
+/// `collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Clips (.npz), or names of built-in ones.
+    #[arg(required = true)]
+    pub clips: Vec<String>,
+    /// Hands, separated by commas.
+    #[arg(long, value_name = "HAND,…", required = true, value_delimiter = ',')]
+    pub hand: Vec<String>,
+    /// Seeds, separated by commas.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "0")]
+    pub seeds: Vec<u64>,
+    /// Folder of the dataset; what is in it already is not repeated.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Recipe of the policies.
+    #[arg(long, value_name = "RECIPE", default_value = "dextra")]
+    pub policy: String,
+    /// Change a setting of the recipe.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Rollouts tried per clip, hand and seed.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rollouts: usize,
+    /// Threads [default: all cores]; the result does not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// How to read the clips.
+    #[command(flatten)]
+    pub reading: ClipArgs,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rollout`.

@@ -1,5 +1,6 @@
 //! One file per verb: call the library, show the result.
 
+pub mod collect;
 pub mod demo;
 pub mod doctor;
 pub mod feasibility;

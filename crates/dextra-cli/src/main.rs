@@ -9,8 +9,14 @@ mod progress;
 
 use args::{Cli, Verb};
 use clap::Parser;
+use mimalloc::MiMalloc;
 use output::Exit;
 use std::process::ExitCode;
+
+/// Learning makes and drops large tensors all the time. The system's allocator hands each back to the
+/// kernel and pays for every page again; `docs/results/learning.md` has the cost.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -24,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.verb {
         Verb::Transfer(args) => commands::transfer::run(args),
         Verb::Rollout(args) => commands::rollout::run(args),
+        Verb::Collect(args) => commands::collect::run(args),
         Verb::Feasibility(args) => commands::feasibility::run(args),
         Verb::Hand(args) => commands::hand::run(args),
         Verb::Demo(args) => commands::demo::run(args),

@@ -5,6 +5,7 @@ use crate::checkpoint::read_policy;
 use crate::contract::Contract;
 use crate::network::{Activation, Affine, Mlp};
 use crate::normaliser::Scaler;
+use pulp::Arch;
 use std::path::Path;
 
 /// Rows of a weight matrix that are taken together, so that each output is read and written a quarter
@@ -81,16 +82,29 @@ fn activate(activation: Activation, values: &mut [f32]) {
     values.iter_mut().for_each(|x| *x = activation.apply(*x));
 }
 
-/// `y = x W + b`, a block of rows of W at a time: the inner loop runs along rows, which lie next to each
-/// other in memory.
+/// `y = x W + b` with the widest instructions of this processor. Each output is summed in one order, so
+/// these change no bit.
 fn apply(layer: &Affine, x: &[f32], y: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || add_rows(layer, x, y),
+    );
+}
+
+/// A block of rows of W at a time: the inner loop runs along rows, which lie next to each other in
+/// memory.
+#[inline(always)]
+fn add_rows(layer: &Affine, x: &[f32], y: &mut [f32]) {
     y.copy_from_slice(&layer.bias);
     let width = layer.outputs;
     let blocks = x.chunks_exact(BLOCK);
     let (rest, done) = (blocks.remainder(), x.len() - blocks.remainder().len());
     for (x, rows) in blocks.zip(layer.weight.chunks_exact(BLOCK * width)) {
         let x: &[f32; BLOCK] = x.try_into().expect("chunks are of this length");
-        let rows: [&[f32]; BLOCK] = std::array::from_fn(|i| &rows[i * width..(i + 1) * width]);
+        let rows: [&[f32]; BLOCK] = std::array::from_fn(
+            #[inline(always)]
+            |i| &rows[i * width..(i + 1) * width],
+        );
         for (j, y) in y.iter_mut().enumerate() {
             let mut sum = 0.0;
             for i in 0..BLOCK {

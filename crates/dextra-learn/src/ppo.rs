@@ -260,7 +260,11 @@ impl Minibatch {
         let all = self.advantages.len();
         let gather = |list: &[f32]| -> Vec<f32> {
             let size = list.len() / all;
-            rows.iter().flat_map(|row| &list[row * size..][..size]).copied().collect()
+            let mut picked = Vec::with_capacity(rows.len() * size);
+            for row in rows {
+                picked.extend_from_slice(&list[row * size..][..size]);
+            }
+            picked
         };
         Self {
             observations: gather(&self.observations),

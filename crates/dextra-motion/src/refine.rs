@@ -205,6 +205,20 @@ impl Stage {
         let scene = Scene::compose(&scene_config, &placements, &objects)?;
         Ok(Self { scene, timeline, rest, human, notes })
     }
+
+    /// The hands alone, placed as in `scene`, for [`crate::track::Task::object_free`].
+    ///
+    /// # Errors
+    /// When the engine refuses the scene.
+    pub fn object_free(
+        input: &RefineInput<'_>,
+        timeline: &Timeline,
+        scene: &Scene,
+    ) -> Result<Scene, RefineError> {
+        let placements: Vec<HandPlacement<'_>> =
+            (0..input.hands.len()).map(|index| placement(input, timeline, index)).collect();
+        Ok(Scene::compose(&scene.config, &placements, &[])?)
+    }
 }
 
 /// Refines a demonstration.

@@ -21,7 +21,7 @@ pub mod reward;
 pub mod seen;
 pub mod task;
 
-pub use env::{StepOut, Termination, TrackConfig, TrackEnv};
+pub use env::{Below, StepOut, Termination, TrackConfig, TrackEnv};
 pub use observe::{
     BASIS_RADIUS, ObservationConfig, ObservationSlice, basis, basis_distances, columns,
     object_in_wrist, turning_in_wrist, velocity_in_wrist,

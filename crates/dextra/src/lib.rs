@@ -2,6 +2,7 @@
 //! physics. This is the library users import: one short file per verb.
 
 mod clock;
+pub mod collect;
 pub mod demo;
 pub mod doctor;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod request;
 pub mod skill;
 pub mod transfer;
 
+pub use collect::{CollectRequest, Dataset, collect};
 pub use dextra_core::{Demonstration, Side};
 pub use dextra_data::{ClipOptions, QuatOrder, Unit, UpAxis};
 pub use error::Error;

@@ -4,6 +4,7 @@
 //! Needs no OpenGL and no font of the system.
 
 pub(crate) mod canvas;
+pub mod learning;
 mod panel;
 
 use crate::film::{FilmError, write_png};
@@ -16,8 +17,7 @@ use dextra_core::{Side, pose};
 use dextra_motion::refine::Refined;
 use dextra_sim::render::RgbImage;
 use panel::{
-    FAINT_RGB, INK_RGB, NAME, NUMBER, Panel, Series, TITLE_PX, TimeAxis, largest, mark_line,
-    planned_patch,
+    FAINT_RGB, INK_RGB, NAME, Panel, Series, TimeAxis, largest, mark_line, planned_patch, stack,
 };
 use std::path::Path;
 
@@ -72,19 +72,9 @@ pub fn write(out: &Path, refined: &Refined) -> Result<(), FilmError> {
 pub fn draw(plot: &Plot<'_>) -> RgbImage {
     let mut canvas = Canvas::new(WIDTH_PX, HEIGHT_PX);
     let time = time_axis(plot);
-    let (left, right, legend_right) = COLUMNS_PX;
     header(&mut canvas, plot, &time);
-    let mut top = HEADER_PX;
-    for panel in panels(plot) {
-        let frame = (top + TITLE_PX, top + TITLE_PX + PANEL_PX.0);
-        panel.draw(&mut canvas, &time, frame.0, frame.1, legend_right);
-        top = frame.1 + PANEL_PX.1;
-    }
-    let y = top - PANEL_PX.1 + 14.0;
-    for (value, written) in time.ticks() {
-        canvas.text(&written, time.x(value), y, Align::Middle, NUMBER);
-    }
-    canvas.text("time, s", f32::midpoint(left, right), y + 20.0, Align::Middle, NAME);
+    let frames = (HEADER_PX, PANEL_PX.0, PANEL_PX.1);
+    stack(&mut canvas, &time, &panels(plot), frames, COLUMNS_PX.2, "time, s");
     canvas.into_image()
 }
 

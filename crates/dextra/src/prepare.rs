@@ -23,6 +23,13 @@ pub const SMOOTHING_S: f64 = 0.05;
 /// is judged as it is, and the diagnosis says so.
 pub const MOST_SLOWING: f64 = 4.0;
 
+/// A clip and its hands as they were read, before anything is worked out.
+pub struct Recorded {
+    demo: Demonstration,
+    hands: Vec<Hand>,
+    notes: Vec<String>,
+}
+
 /// A clip made ready for a hand.
 pub struct Prepared {
     /// The demonstration, slowed to what a wrist can follow and lightly smoothed.
@@ -43,16 +50,27 @@ pub struct Prepared {
     pub feasibility: Assessment,
 }
 
-impl Prepared {
-    /// Makes the clip of a request ready.
+impl Recorded {
+    /// Reads the clip and the hands of a request.
     ///
     /// # Errors
-    /// Unusable clips, hands and objects.
-    pub fn new(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Self, Error> {
+    /// Unusable clips and hands.
+    pub fn read(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Self, Error> {
         reporter.stage("read", None);
-        let recorded = demo::load(&request.clip, request.seed, &request.options)?;
-        let mut notes = recorded.provenance.notes.clone();
-        let (recorded, hands) = hands(request, recorded, &mut notes)?;
+        let demo = demo::load(&request.clip, request.seed, &request.options)?;
+        let mut notes = demo.provenance.notes.clone();
+        let (demo, hands) = hands(request, demo, &mut notes)?;
+        Ok(Self { demo, hands, notes })
+    }
+}
+
+impl Prepared {
+    /// Makes a clip ready.
+    ///
+    /// # Errors
+    /// Unusable objects, and hands that cannot be retargeted to.
+    pub fn new(read: Recorded, reporter: &dyn Reporter) -> Result<Self, Error> {
+        let Recorded { demo: recorded, hands, mut notes } = read;
         let wanted_scale = retime::time_scale(&recorded, &retime::Limits::default());
         let time_scale = wanted_scale.min(MOST_SLOWING);
         if time_scale > 1.0 {

@@ -33,6 +33,8 @@ pub struct TransferRequest {
     /// Recipe of a closed-loop policy to train, by name or as a file; `None` for none. A recipe that does
     /// not correct a refined trajectory needs no search, and none is made.
     pub policy: Option<String>,
+    /// Settings of the recipe to change, `KEY=VALUE` with values in TOML.
+    pub settings: Vec<String>,
 }
 
 impl Default for TransferRequest {
@@ -51,6 +53,7 @@ impl Default for TransferRequest {
             robust: false,
             reuse: None,
             policy: None,
+            settings: Vec::new(),
         }
     }
 }
@@ -73,6 +76,9 @@ impl TransferRequest {
         }
         if self.hand.trim().is_empty() {
             return refuse("the hand has no name");
+        }
+        if self.policy.is_none() && !self.settings.is_empty() {
+            return refuse("settings change a recipe; there is none without a policy");
         }
         if self.threads == Some(0) {
             return refuse("0 threads cannot do anything; leave the number out for all cores");

@@ -3,6 +3,8 @@
 //! [`recipe::Recipe`] says how, [`train::train`] learns, [`trials`] judges under stated perturbations,
 //! [`store`] keeps a skill in a folder and brings it back, [`rollout::rollout`] is the verb that does both.
 
+pub mod actor;
+pub(crate) mod make;
 pub mod recipe;
 pub mod rollout;
 pub mod store;

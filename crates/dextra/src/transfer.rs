@@ -4,26 +4,24 @@
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::journal::JournalFile;
-use crate::prepare::{Prepared, SMOOTHING_S};
+use crate::prepare::{Prepared, Recorded, SMOOTHING_S};
 use crate::progress::Reporter;
-use crate::report::{Details, PolicyReport, Protocols, Report, RobustnessReport, Status};
+use crate::report::{Details, Protocols, Report, RobustnessReport, Status};
 use crate::request::TransferRequest;
+use crate::skill::make::make;
 use crate::skill::recipe::{Base, Recipe};
-use crate::skill::{rollout, store::Skill, train, trials, worlds};
 use crate::{grasps, outputs, pictures, plots};
+use dextra_core::Demonstration;
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
 use dextra_core::rollout::Limits;
 use dextra_core::signal::MovingInterval;
-use dextra_core::{Demonstration, Pose};
-use dextra_learn::Policy;
 use dextra_motion::evaluate::{
     GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
 };
 use dextra_motion::refine::journal::Observer;
 use dextra_motion::refine::{RefineConfig, RefineError, RefineInput, Refined, refine};
 use dextra_motion::retarget::RetargetHand;
-use dextra_motion::track::{Task, TrackConfig, TrackEnv};
 use dextra_sim::hand::Hand;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -38,9 +36,11 @@ use std::path::Path;
 pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Report, Error> {
     request.check()?;
     let recipe = request.policy.as_deref().map(Recipe::resolve).transpose()?;
+    let recipe = recipe.map(|recipe| recipe.with(&request.settings)).transpose()?;
     let clock = Clock::start();
-    let prepared = Prepared::new(request, reporter)?;
+    let read = Recorded::read(request, reporter)?;
     writable(&request.out)?;
+    let prepared = Prepared::new(read, reporter)?;
     let Prepared { demo, hands, models, objects, motion, .. } = &prepared;
     let mut notes = prepared.notes.clone();
     let remembered = match &request.reuse {
@@ -99,7 +99,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let accepted = judged.cause.is_none();
     let policy = match &recipe {
         Some(recipe) => {
-            Some(skill(request, recipe, &prepared, &refined, accepted, &mut notes, reporter)?)
+            Some(make(request, recipe, &prepared, &refined, accepted, &mut notes, reporter)?)
         }
         None => None,
     };
@@ -116,100 +116,6 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     dextra_data::atomic::write_file(&path, &json).map_err(Error::stage("report"))?;
     journal.discard();
     Ok(report)
-}
-
-/// Folder of the policy within that of a result.
-const POLICY: &str = "policy";
-
-/// Trains and judges a policy. Where the search failed, one round the retargeted motion is tried as well,
-/// and the better is kept.
-fn skill(
-    request: &TransferRequest,
-    recipe: &Recipe,
-    prepared: &Prepared,
-    refined: &Refined,
-    accepted: bool,
-    notes: &mut Vec<String>,
-    reporter: &dyn Reporter,
-) -> Result<PolicyReport, Error> {
-    let hands: Vec<&Hand> = prepared.hands.iter().collect();
-    let one = |base: Base, name: &str, notes: &mut Vec<String>| {
-        let task = task(base, prepared, refined, &hands);
-        let dir = request.out.join(name);
-        policy(request, recipe, prepared, (task, base), &dir, notes, reporter)
-    };
-    let first = one(recipe.base, POLICY, notes)?;
-    if accepted || recipe.base != Base::Refined || first.status == Status::Accepted {
-        return Ok(first);
-    }
-    let other = format!("{POLICY}-retargeted");
-    let second = one(Base::Retargeted, &other, notes)?;
-    let rate = |report: &PolicyReport| {
-        report.scores.iter().find(|s| s.protocol == trials::MAIN).map_or(0.0, |s| s.rate)
-    };
-    let (kept, left) = (request.out.join(POLICY), request.out.join(&other));
-    if rate(&second) <= rate(&first) {
-        std::fs::remove_dir_all(&left).map_err(Error::io("remove", &left))?;
-        return Ok(first);
-    }
-    notes.push("the policy corrects the retargeted motion, since the search failed".to_owned());
-    std::fs::remove_dir_all(&kept).map_err(Error::io("remove", &kept))?;
-    std::fs::rename(&left, &kept).map_err(Error::io("rename", &left))?;
-    Ok(second)
-}
-
-fn task<'a>(
-    base: Base,
-    prepared: &'a Prepared,
-    refined: &'a Refined,
-    hands: &'a [&'a Hand],
-) -> Task<'a> {
-    let (scene, timeline) = (&refined.scene, &refined.timeline);
-    if base == Base::Refined {
-        let played = (refined.rollout.ctrl.as_slice(), refined.rollout.qpos.as_slice());
-        return Task::played(scene, timeline, played, hands, &prepared.objects);
-    }
-    let rest: Vec<Pose> = (0..prepared.objects.len())
-        .map(|object| scene.world_from_object(object, &refined.rollout.qpos[0]))
-        .collect();
-    let task = Task::retargeted(scene, timeline, &rest, &prepared.motion, hands, &prepared.objects);
-    if base == Base::None { task.without_base() } else { task }
-}
-
-fn policy(
-    request: &TransferRequest,
-    recipe: &Recipe,
-    prepared: &Prepared,
-    (task, base): (Task<'_>, Base),
-    dir: &Path,
-    notes: &mut Vec<String>,
-    reporter: &dyn Reporter,
-) -> Result<PolicyReport, Error> {
-    const STAGE: &str = "policy";
-    let mut skill = Skill::new(request, prepared, &task, base, recipe)?;
-    skill.begin(dir, &task)?;
-    let threads = request.threads.unwrap_or(0);
-    let trained = train::train(task.clone(), recipe, (request.seed, threads), dir, reporter)?;
-    notes.extend(trained.notes);
-    skill.validated = Some(trained.best);
-    skill.write(dir)?;
-    let trials = request.robustness_trials.max(1);
-    let config = TrackConfig { threads, worlds: trials.min(100), ..recipe.track.clone() };
-    let hands = task.hands;
-    let mut env = TrackEnv::new(task, config).map_err(Error::stage(STAGE))?;
-    let contract = worlds::contract(&env, hands);
-    let policy = Policy::load(&dir.join(train::BEST), &contract).map_err(Error::stage(STAGE))?;
-    let scores = rollout::all(&mut env, &policy, (request.seed, trials), reporter)?;
-    Ok(PolicyReport {
-        status: rollout::status(&scores),
-        recipe: recipe.name.clone(),
-        base,
-        validated: trained.best,
-        iterations: trained.last.iteration,
-        env_steps: trained.last.steps,
-        train_cpu_s: trained.last.cpu_s,
-        scores,
-    })
 }
 
 /// Makes the folder and proves that files can be written in it, once the request is known to make

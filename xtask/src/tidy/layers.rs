@@ -1,4 +1,4 @@
-//! Dependency direction: core ← {sim, data}; sim ← motion; everything ← dextra ← cli.
+//! Dependency direction: core ← {sim, data}; sim ← motion; data ← learn; everything ← dextra ← cli.
 
 use super::{Problem, Tree, code};
 
@@ -11,13 +11,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dextra-sim", &["dextra-core"]),
     ("dextra-data", &["dextra-core"]),
     ("dextra-motion", &["dextra-core", "dextra-sim"]),
-    ("dextra", &["dextra-core", "dextra-sim", "dextra-data", "dextra-motion"]),
+    ("dextra-learn", &["dextra-core", "dextra-data"]),
+    ("dextra", &["dextra-core", "dextra-sim", "dextra-data", "dextra-learn", "dextra-motion"]),
     ("dextra-cli", &["dextra", "dextra-sim"]),
 ];
 
 /// External packages that only one package may depend on.
-const WALLS: &[(&str, &str)] =
-    &[("mujoco-rs", "dextra-sim"), ("clap", "dextra-cli"), ("indicatif", "dextra-cli")];
+const WALLS: &[(&str, &str)] = &[
+    ("mujoco-rs", "dextra-sim"),
+    ("burn", "dextra-learn"),
+    ("clap", "dextra-cli"),
+    ("indicatif", "dextra-cli"),
+];
 
 /// Checks manifests and the command's sources.
 pub fn check(tree: &Tree) -> Vec<Problem> {

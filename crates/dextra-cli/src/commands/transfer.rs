@@ -110,6 +110,7 @@ fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
             robust: args.robust,
             reuse: args.reuse.clone(),
             policy: args.policy.clone(),
+            settings: args.settings.clone(),
         };
         request.check()?;
         requests.push(request);

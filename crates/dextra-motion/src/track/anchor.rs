@@ -32,7 +32,7 @@ pub struct AnchorConfig {
 
 impl Default for AnchorConfig {
     fn default() -> Self {
-        Self { on: false, follow: 0.4, fade: 0.8, reach: 0.1 }
+        Self { on: false, follow: 0.4, fade: 0.4, reach: 0.1 }
     }
 }
 

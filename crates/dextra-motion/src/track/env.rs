@@ -1,17 +1,19 @@
 //! The environment: many worlds that play a base motion which a policy corrects.
 
+mod judging;
+mod state;
+
 use super::TrackError;
 use super::anchor::{AnchorConfig, Seen as Displaced, measured};
 use super::compose::{Compose, Composer, Reach};
 use super::curriculum::{Curriculum, Progress, Relaxation};
-use super::episode::{Episode, Reader, Writer};
-use super::observe::{Layout, ObservationConfig, ObservationSlice, View, disturb};
+use super::episode::Episode;
+use super::observe::{Layout, ObservationConfig, ObservationSlice};
 use super::randomise::{Fields, Noise, Randomisation, Variation, generator};
-use super::reward::{Effort, RewardConfig, TERMS, mean_square, rewards};
-use super::seen::{Seen, see};
+use super::reward::{Effort, RewardConfig, TERMS, mean_square};
 use super::task::{Course, QPOS_IN_STATE, Task};
-use dextra_core::pose;
 use dextra_sim::batch::{Batch, Sensed, Wrenches};
+use judging::{Shared, is_good};
 use nalgebra::Vector3;
 use rand::RngExt;
 use rayon::prelude::*;
@@ -38,6 +40,16 @@ impl Default for Termination {
     }
 }
 
+/// How the actions of a frozen policy join the base, before the others join the result.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Below {
+    /// How they join.
+    pub compose: Compose,
+    /// What an action of one stands for.
+    pub reach: Reach,
+}
+
 /// Settings of an environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +62,8 @@ pub struct TrackConfig {
     pub control_period: f64,
     /// How base and correction join.
     pub compose: Compose,
+    /// Where a frozen policy works below the one that learns: how its actions join the base first.
+    pub below: Option<Below>,
     /// How the base follows objects.
     pub anchor: AnchorConfig,
     /// What an action of one stands for.
@@ -77,6 +91,7 @@ impl Default for TrackConfig {
             threads: 0,
             control_period: 0.03,
             compose: Compose::default(),
+            below: None,
             anchor: AnchorConfig::default(),
             reach: Reach::default(),
             observations: ObservationConfig::default(),
@@ -130,6 +145,7 @@ pub struct TrackEnv<'a> {
     pub(super) config: TrackConfig,
     pub(super) course: Course,
     pub(super) composer: Composer,
+    pub(super) below: Option<Composer>,
     pub(super) layout: Layout,
     batch: Batch,
     fields: Fields,
@@ -155,7 +171,9 @@ impl<'a> TrackEnv<'a> {
         let every = check(&task, &config)?;
         let course = Course::new(&task, every)?;
         let composer = Composer::new(task.scene, config.compose, config.reach);
-        let layout = Layout::new(&task, &config.observations, composer.action_dim());
+        let below = config.below.map(|b| Composer::new(task.scene, b.compose, b.reach));
+        let actions = composer.action_dim() + below.as_ref().map_or(0, Composer::action_dim);
+        let layout = Layout::new(&task, &config.observations, actions);
         let batch = Batch::new(&task.scene.model, config.worlds, config.threads)?;
         let (nu, nq) = (task.scene.ctrl_ranges().len(), task.scene.default_qpos().len());
         let lane = || Lane {
@@ -165,8 +183,9 @@ impl<'a> TrackEnv<'a> {
                 age: 0,
                 variation: Variation::none(task.objects.len()),
                 memory: composer.memory(task.scene),
+                memory_below: below.as_ref().map(|b| b.memory(task.scene)).unwrap_or_default(),
                 seen: vec![Displaced::default(); course.anchors.len()],
-                action: vec![0.0; composer.action_dim()],
+                action: vec![0.0; actions],
                 score: 0.0,
             },
             targets: vec![0.0; every * nu],
@@ -193,6 +212,7 @@ impl<'a> TrackEnv<'a> {
             config,
             course,
             composer,
+            below,
             layout,
             batch,
             lanes,
@@ -214,8 +234,14 @@ impl<'a> TrackEnv<'a> {
         self.layout.size
     }
 
-    /// Length of an action. Its numbers lie in `[-1, 1]` and are clipped to that.
+    /// Length of an action. Its numbers lie in `[-1, 1]` and are clipped to that. With
+    /// [`TrackConfig::below`], those of the frozen policy come last.
     pub fn action_dim(&self) -> usize {
+        self.learned_dim() + self.below.as_ref().map_or(0, Composer::action_dim)
+    }
+
+    /// Length of the part of an action that is not a frozen policy's.
+    pub fn learned_dim(&self) -> usize {
         self.composer.action_dim()
     }
 
@@ -224,11 +250,11 @@ impl<'a> TrackEnv<'a> {
         &self.layout.slices
     }
 
-    /// Names of the numbers of an action: actuators in the order of `ctrl`, then, with
+    /// Names of the numbers of an action that are not a frozen policy's: actuators in the order of `ctrl`, then, with
     /// [`Compose::Attended`], their weights.
     pub fn action_names(&self) -> Vec<String> {
         let names = self.task.scene.actuator_names();
-        if self.action_dim() == names.len() {
+        if self.learned_dim() == names.len() {
             return names;
         }
         let weights: Vec<String> = names.iter().map(|name| format!("{name}/weight")).collect();
@@ -238,7 +264,7 @@ impl<'a> TrackEnv<'a> {
     /// What a one of each number of an action stands for, and its unit; `"1"` for a weight.
     pub fn action_scales(&self) -> Vec<(f64, &'static str)> {
         let scale = |i| if i < self.nu { self.composer.scale(i) } else { (1.0, "1") };
-        (0..self.action_dim()).map(scale).collect()
+        (0..self.learned_dim()).map(scale).collect()
     }
 
     /// Control steps of the task.
@@ -332,15 +358,21 @@ impl<'a> TrackEnv<'a> {
         variation.displace(self.task.scene, &mut state[QPOS_IN_STATE..QPOS_IN_STATE + self.nq]);
         self.batch.set_state(world, &state)?;
         self.fields.write(&mut self.batch, world, &variation, relaxation)?;
+        let memory = self.composer.memory(self.task.scene);
+        let memory_below =
+            self.below.as_ref().map(|b| b.memory(self.task.scene)).unwrap_or_default();
+        let action = vec![0.0; self.action_dim()];
+        let seen = vec![Displaced::default(); self.course.anchors.len()];
         let lane = &mut self.lanes[world];
         lane.episode = Episode {
             index,
             at: start,
             age: 0,
             variation,
-            memory: self.composer.memory(self.task.scene),
-            seen: vec![Displaced::default(); self.course.anchors.len()],
-            action: vec![0.0; self.composer.action_dim()],
+            memory,
+            memory_below,
+            seen,
+            action,
             score: 0.0,
         };
         // Servos hold what the base had last.
@@ -381,7 +413,9 @@ impl<'a> TrackEnv<'a> {
         seed: u64,
     ) -> Result<(), TrackError> {
         let size = self.action_dim();
-        let (task, course, composer) = (&self.task, &self.course, &self.composer);
+        let (task, course) = (&self.task, &self.course);
+        let (composer, below) = (&self.composer, &self.below);
+        let learned = self.learned_dim();
         let (nu, nq, anchor) = (self.nu, self.nq, self.config.anchor);
         let period = self.control_period();
         let sensed = &self.sensed;
@@ -407,10 +441,15 @@ impl<'a> TrackEnv<'a> {
                     if lane.episode.variation.late { &previous } else { &lane.episode.action };
                 let chosen: Vec<f64> = chosen.iter().map(|&a| f64::from(a)).collect();
                 let Lane { episode, targets, base, effort, .. } = lane;
-                composer.apply(task.scene, base, &chosen, &mut episode.memory, targets);
-                let now = &episode.action;
+                let (chosen, frozen) = chosen.split_at(learned);
+                if let Some(below) = below {
+                    below.apply(task.scene, base, frozen, &mut episode.memory_below, targets);
+                    base.copy_from_slice(targets);
+                }
+                composer.apply(task.scene, base, chosen, &mut episode.memory, targets);
+                let (now, previous) = (&episode.action[..learned], &previous[..learned]);
                 effort.action = mean_square(now.iter().map(|&a| f64::from(a)));
-                let change = now.iter().zip(&previous).map(|(&a, &b)| f64::from(a - b));
+                let change = now.iter().zip(previous).map(|(&a, &b)| f64::from(a - b));
                 effort.action_change = mean_square(change);
             });
         });
@@ -585,70 +624,7 @@ impl<'a> TrackEnv<'a> {
         (self.term_sums, self.term_count) = ([0.0; TERMS.len()], 0);
         means
     }
-
-    /// Everything that [`TrackEnv::load_state`] needs to go on with the same bits.
-    pub fn save_state(&self) -> Vec<u8> {
-        let mut out = Writer(MAGIC.to_vec());
-        out.count(self.worlds() as u64);
-        out.count(self.course.steps as u64);
-        out.count(self.seed);
-        out.count(self.progress.steps);
-        out.number(self.progress.assist);
-        out.count(self.progress.episodes);
-        out.number(self.progress.score);
-        out.numbers(&self.term_sums);
-        out.count(self.term_count);
-        for (world, lane) in self.lanes.iter().enumerate() {
-            out.numbers(self.batch.state(world));
-            out.numbers(self.sensed[world].qpos(self.nq));
-            out.numbers(&self.sensed[world].qvel);
-            lane.episode.write(&mut out);
-            out.singles(&lane.observation);
-        }
-        out.0
-    }
-
-    /// Takes over a state from [`TrackEnv::save_state`] of an environment of the same task and
-    /// settings; the number of threads may differ.
-    ///
-    /// # Errors
-    /// Bytes that do not fit; the environment then has to be reset.
-    pub fn load_state(&mut self, bytes: &[u8]) -> Result<(), TrackError> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(TrackError::State("it is no saved state"))?;
-        let mut input = Reader(rest);
-        if input.count()? != self.worlds() as u64 || input.count()? != self.course.steps as u64 {
-            return Err(TrackError::State("it has other numbers of worlds or steps"));
-        }
-        self.seed = input.count()?;
-        self.progress.steps = input.count()?;
-        self.progress.assist = input.number()?;
-        self.progress.episodes = input.count()?;
-        self.progress.score = input.number()?;
-        self.term_sums.copy_from_slice(&input.numbers(TERMS.len())?);
-        self.term_count = input.count()?;
-        let relaxation = self.relaxation();
-        self.relaxed = (relaxation.gravity, relaxation.friction);
-        for world in 0..self.worlds() {
-            let state = input.numbers(self.batch.state_size())?;
-            self.batch.set_state(world, &state)?;
-            let nv = self.sensed[world].qvel.len();
-            self.sensed[world] = Sensed {
-                path: input.numbers(self.nq)?,
-                qvel: input.numbers(nv)?,
-                finite: true,
-                ..Sensed::default()
-            };
-            let lane = &mut self.lanes[world];
-            lane.episode = Episode::read(&mut input, &lane.episode, self.course.steps)?;
-            lane.observation = input.singles(self.layout.size)?;
-            self.fields.write(&mut self.batch, world, &lane.episode.variation, &relaxation)?;
-        }
-        if input.0.is_empty() { Ok(()) } else { Err(TrackError::State("it is too long")) }
-    }
 }
-
-/// First bytes of a saved state; the number is that of the format.
-const MAGIC: &[u8] = b"dextra track 1\n";
 
 /// Checks the settings; returns the physics steps per control step.
 fn check(task: &Task<'_>, config: &TrackConfig) -> Result<usize, TrackError> {
@@ -671,122 +647,4 @@ fn check(task: &Task<'_>, config: &TrackConfig) -> Result<usize, TrackError> {
         }
     }
     Ok(every as usize)
-}
-
-/// What all threads read.
-struct Shared<'e, 'a> {
-    task: &'e Task<'a>,
-    course: &'e Course,
-    layout: &'e Layout,
-}
-
-impl Shared<'_, '_> {
-    fn see(&self, sensed: &Sensed, nq: usize) -> Seen {
-        let Task { scene, hands, objects, .. } = self.task;
-        let facts = &self.course.facts;
-        see(scene, hands, facts, objects, sensed.qpos(nq), &sensed.qvel, &sensed.contacts)
-    }
-
-    fn observe(&self, lane: &mut Lane, world: usize, seen: &Seen, seed: u64, noise: &Noise) {
-        let nu = lane.targets.len() / self.course.every;
-        let view = View {
-            task: self.task,
-            course: self.course,
-            seen,
-            at: lane.episode.at,
-            targets: &lane.targets[lane.targets.len() - nu..],
-            action: &lane.episode.action,
-        };
-        self.layout.write(&view, &mut lane.observation);
-        if *noise != Noise::default() {
-            let purpose = 1 + lane.episode.age as u64;
-            let mut rng = generator(seed, world, lane.episode.index, purpose);
-            disturb(&self.layout.slices, noise, &mut rng, &mut lane.observation);
-        }
-    }
-
-    fn judge(
-        &self,
-        config: &TrackConfig,
-        lane: &mut Lane,
-        world: usize,
-        sensed: &Sensed,
-        nq: usize,
-        seed: u64,
-        relaxation: &Relaxation,
-    ) {
-        lane.episode.at += 1;
-        lane.episode.age += 1;
-        lane.terms = [0.0; TERMS.len()];
-        (lane.terminated, lane.truncated, lane.broken) = (false, false, false);
-        lane.reward = 0.0;
-        if !is_good(sensed, nq) {
-            (lane.terminated, lane.broken) = (true, true);
-            return;
-        }
-        let seen = self.see(sensed, nq);
-        let frame = &self.course.frames[lane.episode.at];
-        let (power, wrist_power) = self.powers(sensed);
-        let effort = Effort { power, wrist_power, ..lane.effort };
-        lane.terms = rewards(&config.rewards, &seen, frame, &self.course.rest_height, &effort);
-        self.observe(lane, world, &seen, seed, &config.randomisation.noise);
-        let reward = lane.terms.iter().sum::<f64>() as f32;
-        if !reward.is_finite() || lane.observation.iter().any(|x| !x.is_finite()) {
-            lane.terms = [0.0; TERMS.len()];
-            (lane.terminated, lane.broken) = (true, true);
-            return;
-        }
-        lane.reward = reward;
-        lane.episode.score += score(config, &seen, frame);
-        let limits = &config.termination;
-        let mature = lane.episode.age > limits.grace;
-        lane.terminated = mature && lost(limits, relaxation.tolerance, &seen, frame);
-        lane.truncated = !lane.terminated && lane.episode.at >= self.course.steps;
-    }
-
-    /// Σ |force * velocity| over the finger servos and over the wrist servos, W.
-    fn powers(&self, sensed: &Sensed) -> (f64, f64) {
-        let (mut fingers, mut wrists) = (0.0, 0.0);
-        for (index, facts) in self.course.facts.iter().enumerate() {
-            let place = &self.task.scene.hands[index];
-            for (&servo, &dof) in place.wrist_ctrl.iter().zip(&facts.wrist_dof) {
-                wrists += (sensed.actuator_force[servo] * sensed.qvel[dof]).abs();
-            }
-            for (&servo, actuator) in
-                place.finger_ctrl.iter().zip(&self.task.hands[index].actuators)
-            {
-                let speed = |&(joint, c): &(usize, f64)| c * sensed.qvel[facts.joint_dof[joint]];
-                let speed: f64 = actuator.terms.iter().map(speed).sum();
-                fingers += (sensed.actuator_force[servo] * speed).abs();
-            }
-        }
-        (fingers, wrists)
-    }
-}
-
-/// Whether a world is still among the real numbers.
-fn is_good(sensed: &Sensed, nq: usize) -> bool {
-    sensed.finite && sensed.qpos(nq).iter().chain(&sensed.qvel).all(|x| x.is_finite())
-}
-
-/// How well objects are where they should be, in `[0, 1]`.
-fn score(config: &TrackConfig, seen: &Seen, frame: &super::task::Frame) -> f64 {
-    let rate = config.rewards.object_position.rate;
-    let errors = seen.objects.iter().zip(&frame.objects);
-    let sum: f64 = errors
-        .map(|(object, wanted)| (-rate * pose::distance_between(&object.pose, wanted)).exp())
-        .sum();
-    sum / seen.objects.len().max(1) as f64
-}
-
-/// Whether an object or a tip is too far from where it should be.
-fn lost(limits: &Termination, factor: f64, seen: &Seen, frame: &super::task::Frame) -> bool {
-    let far = seen.objects.iter().zip(&frame.objects).any(|(object, wanted)| {
-        pose::distance_between(&object.pose, wanted) > limits.position * factor
-            || pose::angle_between(&object.pose, wanted) > limits.rotation * factor
-    });
-    let tips = seen.hands.iter().zip(&frame.tips);
-    far || tips
-        .flat_map(|(hand, wanted)| hand.tips.iter().zip(wanted))
-        .any(|(tip, wanted)| (tip.in_world - wanted.in_world).norm() > limits.tip * factor)
 }

@@ -18,6 +18,8 @@ pub(super) struct Episode {
     pub(super) variation: Variation,
     /// Memory of the composition.
     pub(super) memory: Memory,
+    /// The same of the composition below.
+    pub(super) memory_below: Memory,
     /// What is known of the objects' displacement before every hold.
     pub(super) seen: Vec<Seen>,
     /// The last action.
@@ -102,9 +104,8 @@ impl Episode {
             out.number(value);
         }
         out.count(u64::from(self.variation.late));
-        out.numbers(&self.memory.values);
-        out.numbers(self.memory.turns.as_flattened());
-        out.count(u64::from(self.memory.begun));
+        self.memory.write(out);
+        self.memory_below.write(out);
         self.seen.iter().for_each(|seen| seen.write(out));
         out.singles(&self.action);
     }
@@ -124,22 +125,38 @@ impl Episode {
         let shifts = input.numbers(like.variation.shifts.len() * 3)?;
         let (friction, mass, gain) = (input.number()?, input.number()?, input.number()?);
         let late = input.count()? != 0;
-        let values = input.numbers(like.memory.values.len())?;
-        let turns = input.numbers(like.memory.turns.len() * 4)?;
-        let begun = input.count()? != 0;
+        let memory = Memory::read(input, &like.memory)?;
+        let memory_below = Memory::read(input, &like.memory_below)?;
         let seen = like.seen.iter().map(|_| Seen::read(input)).collect::<Result<_, _>>()?;
         let action = input.singles(like.action.len())?;
         let shifts = shifts.chunks_exact(3).map(|s| [s[0], s[1], s[2]]).collect();
-        let turns = turns.chunks_exact(4).map(|q| [q[0], q[1], q[2], q[3]]).collect();
         Ok(Episode {
             index,
             at,
             age,
             variation: Variation { shifts, friction, mass, gain, late },
-            memory: Memory { values, turns, begun },
+            memory,
+            memory_below,
             seen,
             action,
             score,
         })
+    }
+}
+
+impl Memory {
+    fn write(&self, out: &mut Writer) {
+        out.numbers(&self.values);
+        out.numbers(self.turns.as_flattened());
+        out.count(u64::from(self.begun));
+    }
+
+    /// Reads a memory with the sizes of `like`.
+    fn read(input: &mut Reader<'_>, like: &Memory) -> Result<Self, TrackError> {
+        let values = input.numbers(like.values.len())?;
+        let turns = input.numbers(like.turns.len() * 4)?;
+        let begun = input.count()? != 0;
+        let turns = turns.chunks_exact(4).map(|q| [q[0], q[1], q[2], q[3]]).collect();
+        Ok(Self { values, turns, begun })
     }
 }

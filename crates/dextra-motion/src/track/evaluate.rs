@@ -68,6 +68,16 @@ pub struct Evaluation {
     pub worst_rotation: Vec<f64>,
 }
 
+/// What was played in one trial: enough to repeat it bit for bit in an unperturbed scene, when nothing but
+/// the objects' places was perturbed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// Joint positions at the start, `[nq]`.
+    pub qpos0: Vec<f64>,
+    /// Actuator targets of every physics step of the task, `[N * nu]`.
+    pub ctrl: Vec<f64>,
+}
+
 /// Plays whole trials from the start of the task, judged at every physics state between
 /// `task.judged` against the reference there. The environment's training is left as it was.
 ///
@@ -78,9 +88,34 @@ pub struct Evaluation {
 /// When the engine refuses.
 pub fn evaluate(
     env: &mut TrackEnv<'_>,
+    policy: impl FnMut(&[f32], &mut [f32]),
+    perturbation: &Perturbation,
+    trials: usize,
+) -> Result<Evaluation, TrackError> {
+    run(env, policy, perturbation, trials, None)
+}
+
+/// The same, and what was played, one recording per trial.
+///
+/// # Errors
+/// When the engine refuses.
+pub fn record(
+    env: &mut TrackEnv<'_>,
+    policy: impl FnMut(&[f32], &mut [f32]),
+    perturbation: &Perturbation,
+    trials: usize,
+) -> Result<(Evaluation, Vec<Recording>), TrackError> {
+    let mut recordings = Vec::new();
+    let evaluation = run(env, policy, perturbation, trials, Some(&mut recordings))?;
+    Ok((evaluation, recordings))
+}
+
+fn run(
+    env: &mut TrackEnv<'_>,
     mut policy: impl FnMut(&[f32], &mut [f32]),
     perturbation: &Perturbation,
     trials: usize,
+    mut recordings: Option<&mut Vec<Recording>>,
 ) -> Result<Evaluation, TrackError> {
     let training = env.save_state();
     let mut rng = Pcg64::seed_from_u64(perturbation.seed);
@@ -92,7 +127,15 @@ pub fn evaluate(
             let variation = vary(perturbation, env.task.objects.len(), &mut rng);
             env.begin(world, done as u64, 0, variation, &Relaxation::NONE)?;
         }
-        let worst = trial(env, &mut policy, perturbation, count, done as u64)?;
+        let mut recorded: Option<Vec<Recording>> = recordings.is_some().then(|| {
+            let start = |world| Recording { qpos0: env.qpos(world).to_vec(), ctrl: Vec::new() };
+            (0..count).map(start).collect()
+        });
+        let seen = recorded.as_deref_mut();
+        let worst = trial(env, &mut policy, perturbation, count, done as u64, seen)?;
+        if let (Some(all), Some(recorded)) = (&mut recordings, recorded) {
+            all.extend(recorded);
+        }
         for (position, rotation) in worst {
             let good = position < perturbation.tolerance && rotation < perturbation.rotation;
             evaluation.successes += usize::from(good);
@@ -124,6 +167,7 @@ fn trial(
     perturbation: &Perturbation,
     count: usize,
     first: u64,
+    mut recorded: Option<&mut [Recording]>,
 ) -> Result<Vec<(f64, f64)>, TrackError> {
     let worlds: Vec<usize> = (0..count).collect();
     let mut worst = vec![(0.0f64, 0.0f64); count];
@@ -143,6 +187,14 @@ fn trial(
         actions.fill(0.0);
         policy(&observations, &mut actions);
         env.play(count, &actions, &Relaxation::NONE, &perturbation.noise, perturbation.seed)?;
+        if let Some(recorded) = &mut recorded {
+            let nu = env.nu;
+            let left = env.task.steps() - step * env.course.every;
+            for (recording, lane) in recorded.iter_mut().zip(&env.lanes) {
+                let rows = env.course.every.min(left);
+                recording.ctrl.extend_from_slice(&lane.targets[..rows * nu]);
+            }
+        }
         for (world, worst) in worst.iter_mut().enumerate() {
             let errors = errors(env, world, step);
             *worst = (worst.0.max(errors.0), worst.1.max(errors.1));

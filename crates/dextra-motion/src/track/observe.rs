@@ -98,14 +98,13 @@ pub(super) struct View<'a> {
 
 impl Layout {
     pub(super) fn new(task: &Task<'_>, config: &ObservationConfig, action_dim: usize) -> Self {
-        let origin = Point3::from(task.reference[0][0].translation.vector);
         let mut layout = Self {
             slices: Vec::new(),
             kinds: Vec::new(),
             size: 0,
             future: config.future,
             basis: task.objects.iter().map(|o| basis_distances(o, config.basis_points)).collect(),
-            origin,
+            origin: task.origin,
         };
         let future = config.future;
         let object = |o: usize| task.objects[o].name.clone();

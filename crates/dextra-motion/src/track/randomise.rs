@@ -164,6 +164,7 @@ pub(super) struct Fields {
     subtree: Vec<f64>,
     body_weight: Vec<f64>,
     dof_weight: Vec<f64>,
+    dof_inertia: Vec<f64>,
     gravity: Vec<f64>,
     gain: Vec<f64>,
     bias: Vec<f64>,
@@ -200,6 +201,7 @@ impl Fields {
             subtree: model.body_subtreemass().to_vec(),
             body_weight: model.body_invweight0().as_flattened().to_vec(),
             dof_weight: model.dof_invweight0().to_vec(),
+            dof_inertia: model.dof_m0().to_vec(),
             gravity: model.body_gravcomp().to_vec(),
             gain: model.actuator_gainprm().as_flattened().to_vec(),
             bias: model.actuator_biasprm().as_flattened().to_vec(),
@@ -259,6 +261,8 @@ impl Fields {
                 &|o| 2 * o.body..2 * o.body + 2,
                 1.0 / mass,
             )?;
+            // The engine takes the inertia of a lone body from here.
+            scaled(batch, "dof_M0", &self.dof_inertia, &|o| o.dof..o.dof + 6, mass)?;
             scaled(batch, "dof_invweight0", &self.dof_weight, &|o| o.dof..o.dof + 6, 1.0 / mass)?;
         }
         let gain = variation.gain;

@@ -27,6 +27,8 @@ pub struct Task<'a> {
     pub path: Vec<Vec<f64>>,
     /// Reference of every object at every state, `[objects][N + 1]`.
     pub reference: Vec<Vec<Pose>>,
+    /// Point that positions are seen from, world frame: where the first object's reference begins.
+    pub origin: Point3<f64>,
     /// Holds, in physics steps.
     pub holds: Vec<HoldSteps>,
     /// States between which success is judged.
@@ -55,6 +57,10 @@ impl<'a> Task<'a> {
             base: ctrl.to_vec(),
             path: qpos.to_vec(),
             reference: timeline.reference.clone(),
+            origin: timeline
+                .reference
+                .first()
+                .map_or_else(Point3::origin, |r| r[0].translation.vector.into()),
             holds: timeline.holds.clone(),
             judged: Played::carrying(timeline),
             played_starts: true,
@@ -121,6 +127,30 @@ impl<'a> Task<'a> {
         let first = self.base[..nu].to_vec();
         self.base.chunks_exact_mut(nu).for_each(|row| row.copy_from_slice(&first));
         self
+    }
+
+    /// The hands alone, in `scene`, which is that of this task without its objects: what an imitator of hand
+    /// motion learns in. Played starts are not kept, since they need the objects.
+    #[must_use]
+    pub fn object_free(&self, scene: &'a Scene) -> Self {
+        let mut path = vec![scene.default_qpos(); self.path.len()];
+        for (free, full) in path.iter_mut().zip(&self.path) {
+            for (place, with) in scene.hands.iter().zip(&self.scene.hands) {
+                let wrist = place.wrist_qpos.iter().zip(&with.wrist_qpos);
+                for (&to, &from) in wrist.chain(place.joint_qpos.iter().zip(&with.joint_qpos)) {
+                    free[to] = full[from];
+                }
+            }
+        }
+        Self {
+            scene,
+            objects: &[],
+            path,
+            reference: Vec::new(),
+            holds: Vec::new(),
+            played_starts: false,
+            ..self.clone()
+        }
     }
 
     /// Number of physics steps.

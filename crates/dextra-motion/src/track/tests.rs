@@ -1,11 +1,12 @@
 //! The environment as a whole, round a refined cube clip with the Allegro hand.
 
+mod following;
 mod observations;
 mod worlds;
 
 use super::compose::{Compose, Reach};
 use super::curriculum::{AssistConfig, Curriculum, Ramp, Relaxation};
-use super::evaluate::{Perturbation, evaluate};
+use super::evaluate::{Perturbation, evaluate, record};
 use super::randomise::{Noise, Randomisation};
 use super::*;
 use crate::evaluate::{Played, RobustnessConfig, robustness};
@@ -134,6 +135,7 @@ fn everything(threads: usize) -> TrackConfig {
         threads,
         compose: Compose::Accumulate { bound: 10.0 },
         reach: Reach { position: 0.002, rotation: 0.02, finger: 0.03 },
+        termination: Termination { position: 0.01, ..Termination::default() },
         curriculum: Curriculum {
             gravity: Ramp { from: 0.0, to: 1.0, steps: 25 },
             friction: Ramp { from: 3.0, to: 1.0, steps: 30 },
@@ -395,4 +397,38 @@ fn settings_that_make_no_sense_are_named() {
     let mut env = env(plain(2));
     let wrong = env.step(&[0.0], &mut StepOut::default());
     assert!(matches!(wrong, Err(TrackError::Length { what: "actions", .. })));
+}
+
+#[test]
+fn a_recorded_trial_can_be_repeated_bit_for_bit() {
+    let f = fixture();
+    let mut env = env(plain(3));
+    let perturbation = Perturbation { offset: 0.01, yaw: 0.1, seed: 9, ..Perturbation::default() };
+    let wanders = |_: &[f32], actions: &mut [f32]| {
+        let count = actions.len();
+        actions.copy_from_slice(&wander(count, 3, 0.1));
+    };
+    let (evaluation, recordings) = record(&mut env, wanders, &perturbation, 4).unwrap();
+    assert_eq!(recordings.len(), 4);
+    let scene = &f.refined.scene;
+    for (recording, worst) in recordings.iter().zip(&evaluation.worst_position) {
+        assert_eq!(recording.ctrl.len(), f.refined.rollout.ctrl.len());
+        let played = dextra_sim::world::replay(
+            scene,
+            &scene.model,
+            hands(),
+            &recording.qpos0,
+            &recording.ctrl,
+            0,
+        );
+        let (from, to) = task().judged;
+        let reference = &f.refined.timeline.reference[0];
+        let again = (from..=to)
+            .map(|state| {
+                let pose = scene.world_from_object(0, &played.qpos[state]);
+                pose::distance_between(&pose, &reference[state])
+            })
+            .fold(0.0, f64::max);
+        assert_eq!(again.to_bits(), worst.to_bits());
+    }
 }

@@ -7,13 +7,12 @@
 //! measure; wall time is printed beside it.
 #![expect(unsafe_code, reason = "the standard library has no clock of processor time")]
 
-use dextra_core::{Pose, Side, TriMesh};
+mod scene;
+mod times;
+
 use dextra_sim::batch::Batch;
-use dextra_sim::hand::Hand;
-use dextra_sim::object::{DecomposeConfig, ObjectModel};
-use dextra_sim::scene::{HandPlacement, ObjectPlacement, Scene, SceneConfig};
+use dextra_sim::scene::Scene;
 use mujoco_rs::prelude::*;
-use nalgebra::{Point3, Translation3, UnitQuaternion};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -21,11 +20,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use times::{Times, median, ratio};
 
 /// The batch may be slower than the bare loop by this factor at most.
 const REQUIRED: f64 = 0.97;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 struct Settings {
     hands: Vec<String>,
@@ -61,13 +61,6 @@ impl Settings {
     }
 }
 
-/// Wall and processor seconds.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    wall: f64,
-    cpu: f64,
-}
-
 #[repr(C)]
 struct Timespec {
     seconds: i64,
@@ -91,33 +84,6 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Times) {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let result = work();
     (result, Times { wall: start.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu })
-}
-
-/// A hand, palm up, 30 cm over the table, and a 6 cm cube falling into it.
-fn scene(name: &str) -> Outcome<Scene> {
-    let hand = Hand::builtin(name, Side::Right)?;
-    let palm = hand.tree.body(&hand.map.palm_body).ok_or("the map names no body as palm")?;
-    let root_from_palm = hand.tree.forward(&hand.neutral())[palm] * hand.map.palm_body_from_palm();
-    let placement = HandPlacement {
-        hand: &hand,
-        world_from_mount: root_from_palm.rotation.inverse(),
-        pivot_in_root: Point3::from(root_from_palm.translation.vector),
-    };
-    let config = DecomposeConfig::default();
-    let object = ObjectModel::build("cube", cube(0.03), Some(0.1), &config, None)?;
-    let start = Pose::from_parts(Translation3::new(0.03, 0.0, 0.06), UnitQuaternion::identity());
-    let cube = ObjectPlacement { object: &object, world_from_object: start };
-    Ok(Scene::compose(&SceneConfig::new(-0.3), &[placement], &[cube])?)
-}
-
-fn cube(half: f64) -> TriMesh {
-    let side = |i: usize, bit: usize| if i >> bit & 1 == 1 { half } else { -half };
-    let quads =
-        [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]];
-    TriMesh {
-        vertices: (0..8).map(|i| Point3::new(side(i, 0), side(i, 1), side(i, 2))).collect(),
-        faces: quads.iter().flat_map(|&[a, b, c, d]| [[a, b, c], [a, c, d]]).collect(),
-    }
 }
 
 /// Targets within the inner half of the control ranges, `[worlds, steps, nu]`, new every tenth step.
@@ -238,33 +204,13 @@ fn same_bits(a: &[f64], b: &[f64]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
-}
-
-/// Median and range over rounds of how much faster than `other` the batch was.
-fn ratio(batch: &[Times], other: &[Times], of: fn(&Times) -> f64) -> (f64, String) {
-    let ratios: Vec<f64> = batch.iter().zip(other).map(|(b, o)| of(o) / of(b)).collect();
-    let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = ratios.iter().copied().fold(0.0, f64::max);
-    let middle = median(ratios);
-    (middle, format!("{middle:.3} ({low:.3}-{high:.3})"))
-}
-
 /// Runs all rounds for one hand and prints them; `false` when the requirement is not met.
 fn compare(name: &str, settings: &Settings) -> Outcome<bool> {
-    let scene = scene(name)?;
+    let scene = scene::palm_up(name)?;
     let (worlds, steps) = (settings.worlds, settings.steps);
     let ctrl = controls(&scene, worlds, steps);
     let folder = tempfile::tempdir()?;
-    for (file, bytes) in &scene.files {
-        let path = folder.path().join(file);
-        std::fs::create_dir_all(path.parent().unwrap_or(folder.path()))?;
-        std::fs::write(path, bytes)?;
-    }
-    std::fs::write(folder.path().join("scene.xml"), &scene.xml)?;
+    scene::write(&scene, folder.path())?;
     write_f64(&folder.path().join("ctrl.f64"), &ctrl)?;
     let mut python = Python::start(folder.path(), settings)?;
 

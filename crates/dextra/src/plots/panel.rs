@@ -86,6 +86,29 @@ impl TimeAxis {
     }
 }
 
+/// Draws panels one below the other from `top` on, each `height` pixels with `gap` free pixels below it, and
+/// the axis that they share, called `name`.
+pub fn stack(
+    canvas: &mut Canvas,
+    axis: &TimeAxis,
+    panels: &[Panel],
+    (mut top, height, gap): (f32, f32, f32),
+    legend_right: f32,
+    name: &str,
+) {
+    for panel in panels {
+        let frame = (top + TITLE_PX, top + TITLE_PX + height);
+        panel.draw(canvas, axis, frame.0, frame.1, legend_right);
+        top = frame.1 + gap;
+    }
+    let y = top - gap + 14.0;
+    for (value, written) in axis.ticks() {
+        canvas.text(&written, axis.x(value), y, Align::Middle, NUMBER);
+    }
+    let middle = f32::midpoint(axis.edges.0, axis.edges.1);
+    canvas.text(name, middle, y + 20.0, Align::Middle, NAME);
+}
+
 /// Round values from `low` to `high` in at most `most` intervals, as they are written.
 pub fn ticks(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
     let span = high - low;

@@ -49,6 +49,23 @@ impl Default for Validation {
     }
 }
 
+/// A policy of hand motion that learns first, without objects, and is frozen then (stage 1 of ManipTrans).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImitatorRecipe {
+    /// Iterations.
+    pub iterations: u64,
+    /// The environment; objects are left out of it.
+    #[serde(default)]
+    pub track: TrackConfig,
+    /// The networks.
+    #[serde(default)]
+    pub network: NetworkConfig,
+    /// The updates.
+    #[serde(default)]
+    pub ppo: PpoConfig,
+}
+
 /// A recipe. What it does not say has the defaults of [`TrackConfig`], [`PpoConfig`] and
 /// [`NetworkConfig`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,10 +91,21 @@ pub struct Recipe {
     /// The updates.
     #[serde(default)]
     pub ppo: PpoConfig,
+    /// What learns first and works below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imitator: Option<ImitatorRecipe>,
 }
 
 /// Names and texts of the built-in recipes.
-const BUILT_IN: [(&str, &str); 1] = [("dextra", include_str!("../../recipes/dextra.toml"))];
+const BUILT_IN: [(&str, &str); 7] = [
+    ("dextra", include_str!("../../recipes/dextra.toml")),
+    ("residual", include_str!("../../recipes/residual.toml")),
+    ("rl", include_str!("../../recipes/rl.toml")),
+    ("maniptrans", include_str!("../../recipes/maniptrans.toml")),
+    ("pkda", include_str!("../../recipes/pkda.toml")),
+    ("dexman", include_str!("../../recipes/dexman.toml")),
+    ("dexmachina", include_str!("../../recipes/dexmachina.toml")),
+];
 
 impl Recipe {
     /// Names of the built-in recipes.
@@ -107,14 +135,47 @@ impl Recipe {
     }
 
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let parsed: Result<Self, _> = toml::from_str(text);
-        let recipe =
-            parsed.map_err(|e| Error::Request(format!("recipe {}: {e}", path.display())))?;
-        if recipe.iterations == 0 || recipe.validation.every == 0 || recipe.validation.trials == 0 {
+        let refuse =
+            |problem: String| Error::Request(format!("recipe {}: {problem}", path.display()));
+        let recipe: Self = toml::from_str(text).map_err(|e| refuse(e.to_string()))?;
+        let ones = [recipe.iterations, recipe.validation.every, recipe.validation.trials as u64];
+        if ones.contains(&0) {
             let what = "iterations, validation.every and validation.trials must be at least 1";
-            return Err(Error::Request(format!("recipe {}: {what}", path.display())));
+            return Err(refuse(what.to_owned()));
+        }
+        if recipe.imitator.is_some() != recipe.track.below.is_some() {
+            let what = "an imitator needs [track.below], which says how its actions join, and the other \
+                        way round";
+            return Err(refuse(what.to_owned()));
         }
         Ok(recipe)
+    }
+
+    /// The same with settings `KEY=VALUE` changed, such as `track.reach.position=0.03`; values are TOML.
+    ///
+    /// # Errors
+    /// [`Error::Request`] names the setting that is none.
+    pub fn with(&self, settings: &[String]) -> Result<Self, Error> {
+        if settings.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut table: toml::Table =
+            toml::from_str(&self.text()?).map_err(Error::stage("recipe"))?;
+        for setting in settings {
+            let refuse = |problem: &str| Error::Request(format!("setting `{setting}`: {problem}"));
+            let (key, value) = setting.split_once('=').ok_or_else(|| refuse("is no KEY=VALUE"))?;
+            let parsed: toml::Table =
+                toml::from_str(&format!("value = {value}")).map_err(|e| refuse(e.message()))?;
+            let mut at = &mut table;
+            let parts: Vec<&str> = key.trim().split('.').collect();
+            for part in &parts[..parts.len() - 1] {
+                let inner = at.entry(*part).or_insert_with(|| toml::Table::new().into());
+                at = inner.as_table_mut().ok_or_else(|| refuse("goes through what is no table"))?;
+            }
+            at.insert(parts[parts.len() - 1].to_owned(), parsed["value"].clone());
+        }
+        let text = toml::to_string(&table).map_err(Error::stage("recipe"))?;
+        Self::parse(&text, Path::new(&format!("{} with {}", self.name, settings.join(" "))))
     }
 
     /// The whole recipe, defaults included.
@@ -146,6 +207,19 @@ mod tests {
             assert_eq!(recipe.name, name);
             let again = Recipe::parse(&recipe.text().unwrap(), Path::new("again")).unwrap();
             assert_eq!(again, recipe);
+        }
+    }
+
+    #[test]
+    fn settings_change_a_recipe_and_nonsense_is_refused() {
+        let recipe = Recipe::resolve("dextra").unwrap();
+        let set = |text: &str| recipe.with(&[text.to_owned()]);
+        assert_eq!(set("track.reach.position=0.5").unwrap().track.reach.position, 0.5);
+        let gravity = set("track.curriculum.gravity={from=0.0,to=1.0,steps=9}").unwrap();
+        assert_eq!(gravity.track.curriculum.gravity.at(0), 0.0);
+        for bad in ["track.reach.positon=0.5", "iterations", "iterations=x", "name.a=1"] {
+            let error = set(bad).unwrap_err().to_string();
+            assert!(error.contains(bad), "{error}");
         }
     }
 

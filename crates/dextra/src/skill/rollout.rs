@@ -1,13 +1,12 @@
 //! `rollout`: a skill, played closed loop under every stated perturbation.
 
+use super::actor::Actor;
 use super::store::Loaded;
 use super::train::BEST;
 use super::trials::{self, ENOUGH, MAIN, Score};
-use super::worlds::{Worlds, contract};
 use crate::error::Error;
 use crate::progress::Reporter;
 use crate::report::Status;
-use dextra_learn::Policy;
 use dextra_motion::track::curriculum::Curriculum;
 use dextra_motion::track::randomise::Randomisation;
 use dextra_motion::track::{Termination, TrackConfig, TrackEnv};
@@ -51,7 +50,7 @@ pub struct RolloutReport {
     pub scores: Vec<Score>,
     /// Mean of every reward term per control step, as planned.
     pub reward_terms: Vec<(String, f64)>,
-    /// Trials that were played together.
+    /// Trials per protocol.
     pub trials: usize,
 }
 
@@ -73,9 +72,9 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
     };
     let mut env =
         TrackEnv::new(loaded.task(&hands), config.clone()).map_err(Error::stage(STAGE))?;
-    let policy = Policy::load(&loaded.dir.join(BEST), &contract(&env, &hands))
-        .map_err(Error::stage(STAGE))?;
-    let scores = all(&mut env, &policy, (request.seed, request.trials), reporter)?;
+    let imitator = loaded.imitator(&env, &hands)?;
+    let actor = Actor::load(&loaded.dir.join(BEST), &env, &hands, imitator)?;
+    let scores = all(&mut env, &actor, (request.seed, request.trials), reporter)?;
     Ok(RolloutReport {
         clip: loaded.skill.clip.clone(),
         hand: loaded.skill.hand.clone(),
@@ -84,7 +83,7 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
         seed: request.seed,
         status: status(&scores),
         scores,
-        reward_terms: reward_terms(&loaded, &hands, &policy, config)?,
+        reward_terms: reward_terms(&loaded, &hands, &actor, config)?,
         trials: request.trials,
     })
 }
@@ -92,7 +91,7 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
 /// Every protocol in turn.
 pub(crate) fn all(
     env: &mut TrackEnv<'_>,
-    policy: &Policy,
+    actor: &Actor,
     (seed, trials): (u64, usize),
     reporter: &dyn Reporter,
 ) -> Result<Vec<Score>, Error> {
@@ -103,7 +102,7 @@ pub(crate) fn all(
         if reporter.cancelled() {
             return Err(Error::Cancelled { stage: STAGE.to_owned() });
         }
-        let score = trials::score(env, policy, protocol, trials)?;
+        let score = trials::score(env, actor, protocol, trials)?;
         scores.push(score);
         let last = &scores[scores.len() - 1];
         let message = format!("{}: {} of {}", last.protocol, last.successes, last.trials);
@@ -122,7 +121,7 @@ pub(crate) fn status(scores: &[Score]) -> Status {
 fn reward_terms(
     loaded: &Loaded,
     hands: &[&dextra_sim::hand::Hand],
-    policy: &Policy,
+    actor: &Actor,
     config: TrackConfig,
 ) -> Result<Vec<(String, f64)>, Error> {
     let config = TrackConfig {
@@ -138,17 +137,16 @@ fn reward_terms(
         randomisation: Randomisation::default(),
         ..config
     };
-    let env = TrackEnv::new(loaded.task(hands), config).map_err(Error::stage(STAGE))?;
-    let mut worlds = Worlds::new(env, hands);
-    let mut observation = worlds.env.reset_all(0).map_err(Error::stage(STAGE))?;
-    let mut action = vec![0.0; worlds.env.action_dim()];
-    let mut policy = policy.clone();
+    let mut env = TrackEnv::new(loaded.task(hands), config).map_err(Error::stage(STAGE))?;
+    let mut observation = env.reset_all(0).map_err(Error::stage(STAGE))?;
+    let mut action = vec![0.0; env.action_dim()];
+    let mut actor = actor.clone();
     let mut out = dextra_motion::track::StepOut::default();
-    for _ in 0..worlds.env.steps() {
-        policy.act(&observation, &mut action).map_err(Error::stage(STAGE))?;
-        worlds.env.step(&action, &mut out).map_err(Error::stage(STAGE))?;
+    for _ in 0..env.steps() {
+        actor.act(&observation, &mut action).map_err(Error::stage(STAGE))?;
+        env.step(&action, &mut out).map_err(Error::stage(STAGE))?;
         observation.clone_from(&out.observations);
     }
-    let terms = worlds.env.take_term_means().into_iter();
+    let terms = env.take_term_means().into_iter();
     Ok(terms.map(|(name, mean)| (name.to_owned(), mean)).collect())
 }

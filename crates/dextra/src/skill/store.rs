@@ -10,15 +10,16 @@
 //!
 //! The scene is not stored: it is made anew from clip and hand, which gives the same bits, and compared.
 
+use super::actor::{IMITATOR, Imitator};
 use super::recipe::{Base, Recipe};
-use super::train::{BEST, TRAINING, VALIDATION, Validated};
+use super::train::{self, BEST, TRAINING, VALIDATION, Validated};
 use crate::error::Error;
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, Recorded};
 use crate::progress::Reporter;
 use crate::request::TransferRequest;
 use dextra_data::{ClipOptions, Npz, NpzWriter, atomic};
 use dextra_motion::refine::{RefineConfig, Stage};
-use dextra_motion::track::Task;
+use dextra_motion::track::{Task, TrackEnv};
 use dextra_sim::hand::Hand;
 use dextra_sim::scene::Scene;
 use serde::{Deserialize, Serialize};
@@ -109,7 +110,7 @@ impl Skill {
     pub(crate) fn begin(&self, dir: &Path, task: &Task<'_>) -> Result<(), Error> {
         let same = read_file(dir).is_ok_and(|old| old.training_sha256 == self.training_sha256);
         if !same {
-            for name in [BEST, TRAINING] {
+            for name in [BEST, TRAINING, IMITATOR] {
                 let folder = dir.join(name);
                 if folder.exists() {
                     std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
@@ -228,7 +229,7 @@ impl Loaded {
             options: skill.options.clone(),
             ..TransferRequest::default()
         };
-        let prepared = Prepared::new(&request, reporter)?;
+        let prepared = Prepared::new(Recorded::read(&request, reporter)?, reporter)?;
         let hands: Vec<&Hand> = prepared.hands.iter().collect();
         let stage = Stage::new(&prepared.input(&hands), &RefineConfig::default())
             .map_err(Error::stage(STAGE))?;
@@ -245,9 +246,33 @@ impl Loaded {
         Ok(Self { skill, dir, recipe, prepared, stage, stored })
     }
 
+    /// The demonstration that the skill tracks.
+    pub(crate) fn demo(&self) -> &dextra_core::Demonstration {
+        &self.prepared.demo
+    }
+
+    /// Scene and schedule.
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
     /// References to the hands, for [`Loaded::task`].
     pub fn hands(&self) -> Vec<&Hand> {
         self.prepared.hands.iter().collect()
+    }
+
+    /// The imitator below the policy, where the recipe has one.
+    pub(crate) fn imitator(
+        &self,
+        env: &TrackEnv<'_>,
+        hands: &[&Hand],
+    ) -> Result<Option<Imitator>, Error> {
+        let Some(recipe) = &self.recipe.imitator else { return Ok(None) };
+        let Stage { scene, timeline, .. } = &self.stage;
+        let alone = Stage::object_free(&self.prepared.input(hands), timeline, scene)
+            .map_err(Error::stage(STAGE))?;
+        let task = self.task(hands).object_free(&alone);
+        train::imitator(task, recipe, &self.dir, env).map(Some)
     }
 
     /// The task of the skill.

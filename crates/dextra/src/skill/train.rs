@@ -1,14 +1,18 @@
 //! Training a skill: in pieces, each followed by a validation in the true world; the best policy stays.
 
-use super::recipe::Recipe;
+use super::actor::{Actor, IMITATOR, Imitator};
+use super::recipe::{ImitatorRecipe, Recipe};
 use super::trials::{self, FAR, MAIN};
-use super::worlds::Worlds;
+use super::worlds::{Worlds, contract};
 use crate::clock::cpu_seconds;
 use crate::error::Error;
+use crate::film::write_png;
+use crate::plots::learning;
 use crate::progress::Reporter;
 use dextra_data::atomic;
-use dextra_learn::{Env, IterationMetrics, LearnError, Policy};
+use dextra_learn::{IterationMetrics, LearnError, TrainConfig};
 use dextra_motion::track::{Task, TrackConfig, TrackEnv};
+use dextra_sim::scene::Scene;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -56,13 +60,15 @@ pub struct Trained {
     pub notes: Vec<String>,
 }
 
-/// Trains a policy for `task` in `dir`; goes on where an earlier training there was interrupted.
+/// Trains a policy for `task` in `dir`; goes on where an earlier training there was interrupted. `hands_alone`
+/// is the scene without objects, for a recipe with an imitator.
 ///
 /// # Errors
 /// Settings that make no sense, files that cannot be written, a training that leaves the real numbers
 /// before it has a good policy, and [`Error::Cancelled`].
 pub fn train(
     task: Task<'_>,
+    hands_alone: Option<&Scene>,
     recipe: &Recipe,
     (seed, threads): (u64, usize),
     dir: &Path,
@@ -73,8 +79,16 @@ pub fn train(
         .map_err(Error::stage(STAGE))?;
     let config = TrackConfig { threads, ..recipe.track.clone() };
     let hands = task.hands;
+    let alone = hands_alone.map(|scene| task.object_free(scene));
+    if let (Some(recipe), Some(alone)) = (&recipe.imitator, &alone) {
+        imitate(alone.clone(), recipe, (seed, threads), dir, reporter)?;
+    }
     let env = TrackEnv::new(task, config).map_err(Error::stage(STAGE))?;
-    let mut worlds = Worlds::new(env, hands);
+    let imitator = match (&recipe.imitator, &alone) {
+        (Some(recipe), Some(alone)) => Some(imitator(alone.clone(), recipe, dir, &env)?),
+        _ => None,
+    };
+    let mut worlds = Worlds::new(env, hands, imitator.clone());
     let mut log = Log::open(dir)?;
     reporter.stage(STAGE, Some(recipe.iterations));
     let began = cpu_seconds() - log.validations.last().map_or(0.0, |v| v.cpu_s);
@@ -104,23 +118,83 @@ pub fn train(
             }
             Err(error) => return Err(Error::stage(STAGE)(error)),
         };
-        let policy = Policy::load(&trained.checkpoint, worlds.contract());
-        let policy = policy.map_err(Error::stage(STAGE))?;
-        let (near, mean) = validate(&mut worlds, &policy, seed, recipe.validation.trials)?;
+        let actor = Actor::load(&trained.checkpoint, &worlds.env, hands, imitator.clone())?;
+        let (near, mean) = validate(&mut worlds, &actor, seed, recipe.validation.trials)?;
         let (iteration, steps) = (trained.learner.iteration, trained.learner.steps);
         let cpu_s = cpu_seconds() - began;
         log.add(Validated { iteration, steps, cpu_s, near, mean }, &trained.checkpoint)?;
+        picture(dir, &recipe.name, &log)?;
     }
+    picture(dir, &recipe.name, &log)?;
     let (Some(best), Some(&last)) = (log.best, log.validations.last()) else {
         return Err(Error::Request("the training validated nothing".to_owned()));
     };
     Ok(Trained { best, last, notes })
 }
 
+/// Trains the imitator of hand motion.
+fn imitate(
+    alone: Task<'_>,
+    recipe: &ImitatorRecipe,
+    (seed, threads): (u64, usize),
+    dir: &Path,
+    reporter: &dyn Reporter,
+) -> Result<(), Error> {
+    const EVERY: u64 = 20;
+    let hands = alone.hands;
+    let config = TrackConfig { threads, ..recipe.track.clone() };
+    let env = TrackEnv::new(alone, config).map_err(Error::stage(STAGE))?;
+    let mut worlds = Worlds::new(env, hands, None);
+    reporter.stage(IMITATOR, Some(recipe.iterations));
+    let config = TrainConfig {
+        seed,
+        iterations: recipe.iterations,
+        checkpoint_every: EVERY,
+        checkpoints_kept: 1,
+        network: recipe.network.clone(),
+        ppo: recipe.ppo,
+    };
+    let mut watch = |metrics: &IterationMetrics| {
+        reporter.advance(metrics.iteration, &status(metrics, None));
+        if reporter.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let folder = dir.join(IMITATOR);
+    let trained = dextra_learn::train(&mut worlds, &config, &folder.join(TRAINING), &mut watch)
+        .map_err(Error::stage(STAGE))?;
+    if trained.learner.iteration < recipe.iterations {
+        return Err(Error::Cancelled { stage: IMITATOR.to_owned() });
+    }
+    keep(&trained.checkpoint, &folder.join(BEST))
+}
+
+/// The trained imitator of a skill in `dir`, for the environment above it.
+pub(crate) fn imitator(
+    alone: Task<'_>,
+    recipe: &ImitatorRecipe,
+    dir: &Path,
+    env: &TrackEnv<'_>,
+) -> Result<Imitator, Error> {
+    let hands = alone.hands;
+    let config = TrackConfig { threads: 1, worlds: 1, ..recipe.track.clone() };
+    let small = TrackEnv::new(alone, config).map_err(Error::stage(STAGE))?;
+    Imitator::load(&dir.join(IMITATOR).join(BEST), &contract(&small, hands), env)
+}
+
+/// Copies the policy of a checkpoint.
+fn keep(checkpoint: &Path, best: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(best).map_err(Error::io("create", best))?;
+    for name in ["policy.safetensors", "policy.json"] {
+        let from = checkpoint.join(name);
+        let bytes = std::fs::read(&from).map_err(Error::io("read", &from))?;
+        atomic::write_file(&best.join(name), &bytes).map_err(Error::stage(STAGE))?;
+    }
+    Ok(())
+}
+
 /// Successes near the plan, and the mean over all that is asked, on draws of their own.
 fn validate(
     worlds: &mut Worlds<'_>,
-    policy: &Policy,
+    actor: &Actor,
     seed: u64,
     trials: usize,
 ) -> Result<(f64, f64), Error> {
@@ -131,7 +205,7 @@ fn validate(
         if !(main || protocol.name == FAR || protocol.name.starts_with("1 cm,")) {
             continue;
         }
-        let played = trials::play(&mut worlds.env, Some(policy), &protocol.perturbation, trials)?;
+        let played = trials::play(&mut worlds.env, Some(actor), &protocol.perturbation, trials)?;
         let share = played.successes as f64 / trials as f64;
         near = if main { share } else { near };
         (sum, count) = (sum + share, count + 1);
@@ -149,6 +223,19 @@ fn status(metrics: &IterationMetrics, validated: Option<Validated>) -> String {
         Some(v) => format!("{reward}, success {:.2} near, {:.2} in the mean", v.near, v.mean),
         None => reward,
     }
+}
+
+/// Writes `learning.png`.
+fn picture(dir: &Path, recipe: &str, log: &Log) -> Result<(), Error> {
+    const SIZE_LIMIT: u64 = 1 << 30;
+    let path = dir.join(TRAINING).join("metrics.jsonl");
+    let bytes = atomic::read_file(&path, SIZE_LIMIT).map_err(Error::stage(STAGE))?;
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let metrics: Vec<IterationMetrics> =
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let title = format!("how the policy learned, recipe {recipe}");
+    let image = learning::draw(&title, &metrics, &log.validations);
+    write_png(&image, &dir.join("learning.png")).map_err(Error::stage(STAGE))
 }
 
 /// The validations so far, and the best of them.
@@ -187,13 +274,7 @@ impl Log {
     /// Writes a validation down, and keeps the policy of `checkpoint` where it is the best so far.
     fn add(&mut self, validated: Validated, checkpoint: &Path) -> Result<(), Error> {
         if self.note(validated) {
-            let best = &self.best_dir;
-            std::fs::create_dir_all(best).map_err(Error::io("create", best))?;
-            for name in ["policy.safetensors", "policy.json"] {
-                let from = checkpoint.join(name);
-                let bytes = std::fs::read(&from).map_err(Error::io("read", &from))?;
-                atomic::write_file(&best.join(name), &bytes).map_err(Error::stage(STAGE))?;
-            }
+            keep(checkpoint, &self.best_dir)?;
         }
         let mut text = Vec::new();
         for validation in &self.validations {

@@ -1,10 +1,11 @@
 //! How often a skill succeeds, perturbed as stated.
 
+use super::actor::Actor;
 use crate::error::Error;
 use dextra_core::metrics::wilson_interval;
-use dextra_learn::Policy;
+use dextra_learn::LearnError;
 use dextra_motion::track::TrackEnv;
-use dextra_motion::track::evaluate::{Evaluation, Perturbation, evaluate};
+use dextra_motion::track::evaluate::{self, Evaluation, Perturbation, Recording};
 use dextra_motion::track::randomise::Noise;
 use serde::{Deserialize, Serialize};
 
@@ -75,40 +76,65 @@ pub struct Score {
     pub median_worst_cm: f64,
 }
 
+/// Plays a protocol and keeps what was played.
+pub(crate) fn record(
+    env: &mut TrackEnv<'_>,
+    actor: &Actor,
+    perturbation: &Perturbation,
+    trials: usize,
+) -> Result<(Evaluation, Vec<Recording>), Error> {
+    let mut failed = None;
+    let act = acting(env, Some(actor), &mut failed);
+    let played = evaluate::record(env, act, perturbation, trials);
+    match failed {
+        Some(error) => Err(Error::stage("rollout")(error)),
+        None => played.map_err(Error::stage("rollout")),
+    }
+}
+
+/// What an actor does for every row; nothing without one.
+fn acting<'a>(
+    env: &TrackEnv<'_>,
+    actor: Option<&Actor>,
+    failed: &'a mut Option<LearnError>,
+) -> impl FnMut(&[f32], &mut [f32]) + use<'a> {
+    let (seen, done) = (env.observation_dim(), env.action_dim());
+    let mut actor = actor.cloned();
+    move |observations: &[f32], actions: &mut [f32]| {
+        let Some(actor) = &mut actor else { return };
+        let rows = observations.chunks_exact(seen).zip(actions.chunks_exact_mut(done));
+        for (observation, action) in rows {
+            if let Err(error) = actor.act(observation, action) {
+                *failed = Some(error);
+            }
+        }
+    }
+}
+
 /// Plays a protocol; `None` plays the base alone.
 pub(crate) fn play(
     env: &mut TrackEnv<'_>,
-    policy: Option<&Policy>,
+    actor: Option<&Actor>,
     perturbation: &Perturbation,
     trials: usize,
 ) -> Result<Evaluation, Error> {
-    let (seen, done) = (env.observation_dim(), env.action_dim());
-    let mut policy = policy.cloned();
     let mut failed = None;
-    let act = |observations: &[f32], actions: &mut [f32]| {
-        let Some(policy) = &mut policy else { return };
-        let rows = observations.chunks_exact(seen).zip(actions.chunks_exact_mut(done));
-        for (observation, action) in rows {
-            if let Err(error) = policy.act(observation, action) {
-                failed = Some(error);
-            }
-        }
-    };
-    let evaluation = evaluate(env, act, perturbation, trials).map_err(Error::stage("rollout"))?;
+    let act = acting(env, actor, &mut failed);
+    let evaluation = evaluate::evaluate(env, act, perturbation, trials);
     match failed {
         Some(error) => Err(Error::stage("rollout")(error)),
-        None => Ok(evaluation),
+        None => evaluation.map_err(Error::stage("rollout")),
     }
 }
 
 /// Plays a protocol closed loop and open loop.
 pub(crate) fn score(
     env: &mut TrackEnv<'_>,
-    policy: &Policy,
+    actor: &Actor,
     protocol: &Protocol,
     trials: usize,
 ) -> Result<Score, Error> {
-    let closed = play(env, Some(policy), &protocol.perturbation, trials)?;
+    let closed = play(env, Some(actor), &protocol.perturbation, trials)?;
     let followed = env.set_anchor(false);
     let open = play(env, None, &protocol.perturbation, trials);
     env.set_anchor(followed);

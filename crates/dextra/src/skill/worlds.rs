@@ -1,5 +1,6 @@
 //! The track environment as something to learn in.
 
+use super::actor::Imitator;
 use dextra_data::atomic;
 use dextra_learn::{ActionSlot, Contract, Env, EnvError, ObservationSlice, Step};
 use dextra_motion::track::{StepOut, TrackEnv};
@@ -11,13 +12,17 @@ pub struct Worlds<'a> {
     pub env: TrackEnv<'a>,
     contract: Contract,
     out: StepOut,
+    imitator: Option<Imitator>,
+    seen: Vec<f32>,
+    actions: Vec<f32>,
 }
 
 impl<'a> Worlds<'a> {
-    /// Worlds of `hands`.
-    pub fn new(env: TrackEnv<'a>, hands: &[&Hand]) -> Self {
+    /// Worlds of `hands`, with an imitator below what learns.
+    pub fn new(env: TrackEnv<'a>, hands: &[&Hand], imitator: Option<Imitator>) -> Self {
         let contract = contract(&env, hands);
-        Self { env, contract, out: StepOut::default() }
+        let seen = env.observations();
+        Self { env, contract, out: StepOut::default(), imitator, seen, actions: Vec::new() }
     }
 }
 
@@ -47,18 +52,28 @@ impl Env for Worlds<'_> {
     }
 
     fn reset(&mut self, seed: u64, observations: &mut [f32]) -> Result<(), EnvError> {
-        observations.copy_from_slice(&self.env.reset_all(seed)?);
+        self.seen = self.env.reset_all(seed)?;
+        observations.copy_from_slice(&self.seen);
         Ok(())
     }
 
     fn step(&mut self, actions: &[f32], step: &mut Step) -> Result<(), EnvError> {
-        self.env.step(actions, &mut self.out)?;
-        step.observations.copy_from_slice(&self.out.observations);
-        step.rewards.copy_from_slice(&self.out.rewards);
-        step.terminated.copy_from_slice(&self.out.terminated);
-        step.truncated.copy_from_slice(&self.out.truncated);
-        step.last_observations.copy_from_slice(&self.out.terminal_observations);
-        Ok(())
+        let learned = self.env.learned_dim();
+        let Some(imitator) = &mut self.imitator else {
+            return self.play(actions, step);
+        };
+        let all = self.env.action_dim();
+        self.actions.clear();
+        self.actions.resize(self.env.worlds() * all, 0.0);
+        for (row, action) in self.actions.chunks_exact_mut(all).zip(actions.chunks_exact(learned)) {
+            row[..learned].copy_from_slice(action);
+        }
+        let sizes = (self.env.observation_dim(), learned, all);
+        imitator.fill(&self.seen, &mut self.actions, sizes)?;
+        let actions = std::mem::take(&mut self.actions);
+        let played = self.play(&actions, step);
+        self.actions = actions;
+        played
     }
 
     fn save(&self) -> Result<Vec<u8>, EnvError> {
@@ -66,6 +81,21 @@ impl Env for Worlds<'_> {
     }
 
     fn load(&mut self, state: &[u8]) -> Result<(), EnvError> {
-        Ok(self.env.load_state(state)?)
+        self.env.load_state(state)?;
+        self.seen = self.env.observations();
+        Ok(())
+    }
+}
+
+impl Worlds<'_> {
+    fn play(&mut self, actions: &[f32], step: &mut Step) -> Result<(), EnvError> {
+        self.env.step(actions, &mut self.out)?;
+        self.seen.clone_from(&self.out.observations);
+        step.observations.copy_from_slice(&self.out.observations);
+        step.rewards.copy_from_slice(&self.out.rewards);
+        step.terminated.copy_from_slice(&self.out.terminated);
+        step.truncated.copy_from_slice(&self.out.truncated);
+        step.last_observations.copy_from_slice(&self.out.terminal_observations);
+        Ok(())
     }
 }

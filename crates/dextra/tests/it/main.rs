@@ -5,6 +5,7 @@ mod motions;
 mod replay;
 mod resume;
 mod reuse;
+mod skill;
 mod threads;
 
 use dextra::{Report, Silent, TransferRequest, transfer};

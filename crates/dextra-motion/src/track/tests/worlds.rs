@@ -67,7 +67,12 @@ fn mass_is_what_newton_feels() {
     let dof = scene().dof(scene().objects[0].qpos);
     let mass = fixture().objects[0].mass.mass_kg;
     for (sensed, factor) in sensed.iter().zip([1.0, 2.5]) {
-        assert!((sensed.qvel[dof] - 0.01 * 0.3 / (mass * factor)).abs() < 1e-8);
+        assert!(
+            (sensed.qvel[dof] - 0.01 * 0.3 / (mass * factor)).abs() < 1e-8,
+            "{} {}",
+            sensed.qvel[dof],
+            0.01 * 0.3 / (mass * factor)
+        );
         assert!((sensed.qvel[dof + 2] + 0.0981).abs() < 1e-9, "it falls as fast");
     }
     let spin = sensed[0].qvel[dof + 5] / sensed[1].qvel[dof + 5];

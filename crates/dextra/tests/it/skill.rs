@@ -1,0 +1,111 @@
+//! Policies: trained, kept, brought back and judged.
+
+use crate::{cube_on_allegro, request};
+use dextra::skill::{RolloutRequest, rollout};
+use dextra::{Silent, TransferRequest, transfer};
+use std::path::Path;
+
+/// A training that takes seconds.
+const TINY: &str = r#"
+name = "tiny"
+source = "a test"
+base = "BASE"
+iterations = 2
+validation = { every = 1, trials = 2, enough = 2.0 }
+[track]
+worlds = 4
+anchor = { on = true }
+observations = { basis_points = 0 }
+[network]
+actor = [16]
+critic = [16]
+[ppo]
+horizon = 4
+epochs = 1
+minibatches = 1
+"#;
+
+fn tiny(dir: &Path, base: &str) -> TransferRequest {
+    let recipe = dir.join("tiny.toml");
+    std::fs::write(&recipe, TINY.replace("BASE", base)).unwrap();
+    TransferRequest {
+        threads: Some(1),
+        policy: Some(recipe.display().to_string()),
+        reuse: Some(cube_on_allegro().dir.path().to_path_buf()),
+        ..request("cube", "allegro", &dir.join("out"))
+    }
+}
+
+fn played(dir: &Path) -> RolloutRequest {
+    RolloutRequest { skill: dir.join("out"), clip: None, trials: 4, seed: 0, threads: 1 }
+}
+
+#[test]
+fn a_skill_is_brought_back_as_it_was_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = transfer(&tiny(dir.path(), "refined"), &Silent).unwrap();
+    let policy = report.policy.unwrap();
+    assert_eq!((policy.iterations, policy.env_steps), (2, 2 * 4 * 4));
+    assert!(policy.scores[0].successes == 4, "as planned: {:?}", policy.scores[0]);
+    let again = rollout(&played(dir.path()), &Silent).unwrap();
+    assert_eq!(again.scores, policy.scores);
+    assert_eq!((again.status, again.base.as_str()), (policy.status, "refined"));
+    let tips = again.reward_terms.iter().find(|(name, _)| name == "tips").unwrap();
+    assert!(tips.1 > 0.0, "{tips:?}");
+
+    // What is damaged or of another hand is refused by name.
+    let inner = dir.path().join("out/policy");
+    let weights = inner.join("best/policy.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    let error = chain(&rollout(&played(dir.path()), &Silent).unwrap_err());
+    assert!(error.contains("policy.safetensors"), "{error}");
+    std::fs::write(&weights, &bytes).unwrap();
+    let json = inner.join("skill.json");
+    let text = std::fs::read_to_string(&json).unwrap();
+    std::fs::write(&json, text.replace("\"allegro\"", "\"leap\"")).unwrap();
+    let error = chain(&rollout(&played(dir.path()), &Silent).unwrap_err());
+    assert!(error.contains("scene_sha256") && error.contains("leap"), "{error}");
+    std::fs::write(&json, text).unwrap();
+    let contract = inner.join("best/policy.json");
+    let text = std::fs::read_to_string(&contract).unwrap();
+    std::fs::write(&contract, text.replace("joint_velocity", "joint_speed")).unwrap();
+    let error = chain(&rollout(&played(dir.path()), &Silent).unwrap_err());
+    assert!(error.contains("policy.json") && error.contains("joint_speed"), "{error}");
+}
+
+#[test]
+fn the_same_training_is_not_repeated_and_another_one_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = tiny(dir.path(), "retargeted");
+    let report = transfer(&first, &Silent).unwrap();
+    // Nothing was searched: the steps are those of replays.
+    assert!(report.sim_steps < 20_000, "{}", report.sim_steps);
+    let file = dir.path().join("out/policy/training/metrics.jsonl");
+    let lines = || std::fs::read_to_string(&file).unwrap();
+    let (before, policy) = (lines(), report.policy.unwrap());
+    assert_eq!(before.lines().count(), 2);
+    let again = transfer(&first, &Silent).unwrap().policy.unwrap();
+    assert_eq!((again.scores, again.validated), (policy.scores, policy.validated));
+    assert_eq!(lines(), before);
+    transfer(&TransferRequest { seed: 1, ..first }, &Silent).unwrap();
+    assert_ne!(lines(), before);
+}
+
+#[test]
+fn a_folder_without_a_skill_says_how_to_make_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = rollout(&played(dir.path()), &Silent).unwrap_err().to_string();
+    assert!(error.contains("skill.json") && error.contains("--policy"), "{error}");
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        text += ": ";
+        text += &error.to_string();
+        inner = error.source();
+    }
+    text
+}
