@@ -15,6 +15,7 @@ mod excludes;
 mod extract;
 mod girth;
 mod linkage;
+mod links;
 mod log;
 mod map;
 mod mirror;
@@ -313,12 +314,14 @@ fn unknown(name: &str) -> HandError {
     }
 }
 
-/// What stands behind a map that was derived; empty for a map from a file.
-#[derive(Clone, Debug, Default)]
+/// A map, and what stands behind it where it was derived.
 struct Behind {
-    raw: Option<map::RawMap>,
+    raw: map::RawMap,
+    /// Empty for a map from a file, as is `unknown`.
     findings: Vec<Finding>,
     unknown: Vec<String>,
+    /// Bodies whose mass the file does not state.
+    unweighed: Vec<String>,
 }
 
 impl Behind {
@@ -336,11 +339,11 @@ impl Behind {
 /// The hand of a file, with the map given or a derived one.
 fn load(path: &Path, map: Option<map::RawMap>) -> Result<(Hand, Behind), HandError> {
     let file = path.display().to_string();
-    let trimmed = trim::hand_alone(path, map)?;
+    let trim::Trimmed { xml, map: raw, findings, unknown, unweighed, notices } =
+        trim::hand_alone(path, map)?;
     let dir = path.parent().map(Path::to_path_buf);
-    let raw = trimmed.map;
-    let hand = build(&file, trimmed.xml, raw.clone(), dir, trimmed.notices)?;
-    Ok((hand, Behind { raw: Some(raw), findings: trimmed.findings, unknown: trimmed.unknown }))
+    let hand = build(&file, xml, raw.clone(), dir, notices)?;
+    Ok((hand, Behind { raw, findings, unknown, unweighed }))
 }
 
 fn coordinates(tree: &KinematicTree, file: &str) -> Result<Coordinates, HandError> {

@@ -2,7 +2,8 @@
 
 use super::derive::{Confidence, Finding};
 use super::map::{self, RawMap};
-use super::{Hand, HandError, load, write};
+use super::{Hand, HandError, load, trim, write};
+use crate::scene::WristConfig;
 use dextra_core::Pose;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ impl HandCheck {
         let stated = map_beside(path)?;
         let (hand, behind) = load(path, None)?;
         let mut findings = behind.findings;
-        findings.extend(of_model(&hand));
+        findings.extend(of_model(&hand, &behind.unweighed));
         let mut unknown = behind.unknown;
         if findings.iter().any(|f| f.item == "servos" && f.confidence < Confidence::Certain) {
             unknown.push(
@@ -50,12 +51,11 @@ impl HandCheck {
                     .to_owned(),
             );
         }
-        if super::trim::is_urdf(path) {
+        if trim::is_urdf(path) {
             unknown.push("friction of the surfaces: a URDF states none, taken as 1".to_owned());
         }
         unknown.extend(not_known(&hand));
-        let toml =
-            behind.raw.map_or_else(String::new, |raw| write::toml(&raw, &findings, &unknown));
+        let toml = write::toml(&behind.raw, &findings, &unknown);
         let (source, differences) = match stated {
             None => (MapSource::Derived, Vec::new()),
             Some(stated) => {
@@ -74,22 +74,19 @@ impl HandCheck {
 
 /// The map `FILE.toml` beside `path`; `None` when there is no such file.
 pub(super) fn map_beside(path: &Path) -> Result<Option<RawMap>, HandError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map_err(|source| HandError::Read { file: path.display().to_string(), source })
-    };
     // MuJoCo reads the file itself; reading it here first gives a plain error for a missing,
     // unreadable or binary file.
-    read(path)?;
+    trim::read(path)?;
     let beside = path.with_extension("toml");
     match beside.exists() {
-        true => Ok(Some(map::parse(&read(&beside)?, &beside.display().to_string())?)),
+        true => Ok(Some(map::parse(&trim::read(&beside)?, &beside.display().to_string())?)),
         false => Ok(None),
     }
 }
 
-/// What the compiled model states: couplings, limits, excluded pairs, mass.
-fn of_model(hand: &Hand) -> Vec<Finding> {
+/// What the compiled model states: couplings, limits, excluded pairs, mass, that of the bodies
+/// `unweighed` being taken from their geometry.
+fn of_model(hand: &Hand, unweighed: &[String]) -> Vec<Finding> {
     let tree = &hand.tree;
     let finding = |item: &str, value: String, confidence: Confidence, reason: &str| Finding {
         item: item.to_owned(),
@@ -136,6 +133,16 @@ fn of_model(hand: &Hand) -> Vec<Finding> {
             &format!("no limits are stated for {}; taken as 180 degrees", unlimited.join(", ")),
         ),
     });
+    let wrist = WristConfig::default();
+    findings.push(finding(
+        "wrist",
+        format!(
+            "floating: 3 slides to {} N, 3 hinges to {} N m",
+            wrist.linear_force, wrist.angular_torque
+        ),
+        Confidence::Certain,
+        "added in every scene, in place of what moves the root in the file",
+    ));
     let pairs: Vec<String> = hand.excludes.iter().map(|(a, b)| format!("{a} - {b}")).collect();
     findings.push(finding(
         "self-collision",
@@ -150,12 +157,14 @@ fn of_model(hand: &Hand) -> Vec<Finding> {
     findings.push(finding(
         "mass",
         format!("{:.3} kg", hand.mass),
-        if hand.notices.iter().any(|n| n.contains("mass")) {
-            Confidence::Likely
-        } else {
-            Confidence::Certain
+        if unweighed.is_empty() { Confidence::Certain } else { Confidence::Likely },
+        &match unweighed {
+            [] => "the file states it for every body".to_owned(),
+            names => format!(
+                "not stated for {}: taken from the geometry at 1000 kg/m3",
+                names.join(", ")
+            ),
         },
-        "sum over the bodies; notices say where it was not stated",
     ));
     findings
 }

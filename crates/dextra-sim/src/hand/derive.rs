@@ -21,8 +21,9 @@ mod tips;
 mod words;
 
 use super::HandError;
+use super::links::Links;
 use super::map::{RawMap, RawSide, Schema};
-use chains::{Chain, Links};
+use chains::Chain;
 use dextra_core::kinematics::{Coordinates, KinematicTree};
 use dextra_core::{Pose, Side};
 use mujoco_rs::prelude::*;

@@ -1,5 +1,6 @@
 //! Which bodies of a hand must not collide, by rule.
 
+use super::links::Links;
 use super::{HandError, compile};
 use dextra_core::kinematics::{Coordinates, KinematicTree};
 use mujoco_rs::prelude::*;
@@ -57,7 +58,11 @@ pub(super) fn find(
             }
         }
         let often = |n: usize| n as f64 >= OFTEN * POSES as f64;
-        let near = |&(a, b): &(usize, usize)| above(tree, b - 1, 2).contains(&(a - 1));
+        let links = Links::new(tree);
+        let near = |&(a, b): &(usize, usize)| {
+            let [inner, outer] = [a, b].map(|body| links.of_body[body - 1]);
+            links.above[outer].and_then(|link| links.above[link]) == Some(inner)
+        };
         pairs.extend(counts.into_iter().filter(|(p, n)| often(*n) && near(p)).map(|(p, _)| p));
     }
     let name = |id| model.id_to_name(MjtObjBase::mjOBJ_BODY, id).unwrap_or_default().to_owned();
@@ -93,24 +98,4 @@ fn penetrating(
 fn spread(index: usize, dimension: usize) -> f64 {
     let step = ((dimension as f64 + 1.0) * 2.0f64.sqrt() + (dimension as f64 + 2.0).sqrt()).fract();
     (0.5 + (index as f64 + 1.0) * step).fract()
-}
-
-/// Bodies of the links `up` moving links above that of `body`; bodies without joints belong to the
-/// link that carries them.
-fn above(tree: &KinematicTree, body: usize, up: usize) -> Vec<usize> {
-    let head = |mut b: usize| {
-        while let Some(parent) = tree.bodies[b].parent.filter(|_| tree.bodies[b].joints.is_empty())
-        {
-            b = parent;
-        }
-        b
-    };
-    let mut link = head(body);
-    for _ in 0..up {
-        match tree.bodies[link].parent {
-            Some(parent) => link = head(parent),
-            None => return Vec::new(),
-        }
-    }
-    (0..tree.bodies.len()).filter(|&b| head(b) == link).collect()
 }

@@ -61,7 +61,7 @@ pub(super) fn pins(model: &MjModel) -> Vec<Pin> {
 }
 
 /// Hinges that follow others through the loops of `tree`; `driven` tells which a servo moves. A loop without
-/// a driven hinge is driven by its first.
+/// a driven hinge is driven by one that follows a hinge outside of it, else by its first.
 pub(super) fn followers(
     tree: &KinematicTree,
     pins: &[Pin],
@@ -80,13 +80,14 @@ pub(super) fn followers(
         joints.dedup();
         loops.push((joints, with));
     }
-    let coupled = |j: usize| tree.couplings.iter().any(|c| c.joint == j);
+    let coupling = |j: usize| tree.couplings.iter().find(|c| c.joint == j);
+    let coupled = |j: usize| coupling(j).is_some();
     let mut followers = Vec::new();
     for (joints, pins) in loops {
-        let lead = joints.iter().copied().find(|&j| driven(j));
-        let Some(lead) = lead.or_else(|| joints.iter().copied().find(|&j| !coupled(j))) else {
-            continue;
-        };
+        let from_outside = |j: usize| coupling(j).is_some_and(|c| !joints.contains(&c.of));
+        let first = |leads: &dyn Fn(usize) -> bool| joints.iter().copied().find(|&j| leads(j));
+        let lead = first(&driven).or(first(&from_outside)).or(first(&|j| !coupled(j)));
+        let Some(lead) = lead else { continue };
         let free: Vec<usize> =
             joints.into_iter().filter(|&j| j != lead && !driven(j) && !coupled(j)).collect();
         followers.extend(fit(tree, &pins, lead, &free));

@@ -21,30 +21,28 @@ const DAMPING: f64 = 0.01;
 /// Inertia added to a joint that follows another, kilogram square metres, where the file states less.
 const FOLLOWER_ARMATURE: f64 = 1e-4;
 
-/// Adds a position servo to every independent joint of a hand that has no actuators; with `replace` also
-/// of one with actuators that are not position servos, which are taken out. `efforts` holds
-/// torque limits that the file states, newton metres.
+/// Adds a position servo to every independent joint of a hand that has no actuators, or one that is not a
+/// position servo on its joints; then all are taken out. `efforts` holds torque limits that the file
+/// states, newton metres.
 ///
 /// The gain gives the torque limit 0.3 rad off the target. Armature is added until servo and link
 /// swing at 50 rad/s, which the damping stops critically: gains follow from inertia.
 pub(super) fn equip(
     spec: &mut MjSpec,
     efforts: &[(String, f64)],
-    replace: bool,
     file: &str,
     notices: &mut Vec<String>,
 ) -> Result<Finding, HandError> {
     let model = compile::compile(spec, file, &mut Vec::new())?;
     let tree = extract::tree(&model, file)?;
     let count = model.actuator_trntype().len();
-    let sound = count > 0 && extract::actuators(&model, &tree, file).is_ok();
     let finding = |value: String, confidence: Confidence, reason: String| Finding {
         item: "servos".to_owned(),
         value,
         confidence,
         reason,
     };
-    if sound || count > 0 && !replace {
+    if count > 0 && extract::actuators(&model, &tree, file).is_ok() {
         let reason = "position servos of the file".to_owned();
         return Ok(finding(format!("{count}"), Confidence::Certain, reason));
     }

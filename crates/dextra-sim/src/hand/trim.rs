@@ -7,7 +7,9 @@ use super::names::nearest;
 use super::{HandError, extract, linkage, servo, urdf};
 use dextra_core::kinematics::KinematicTree;
 use mujoco_rs::prelude::*;
-use mujoco_rs::wrappers::mj_editing::MjsBody;
+use mujoco_rs::wrappers::mj_editing::{MjsBody, MjsGeom, MjsMesh};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// A hand taken out of its file.
@@ -20,14 +22,25 @@ pub(super) struct Trimmed {
     pub(super) findings: Vec<Finding>,
     /// What could not be known of a hand whose map is derived.
     pub(super) unknown: Vec<String>,
+    /// Bodies whose mass comes from their geometry, for the file states none.
+    pub(super) unweighed: Vec<String>,
     /// Warnings, and what was left out.
     pub(super) notices: Vec<String>,
 }
 
+/// Most hinges of a hand; what is derived takes longer than linearly in them.
+const MAX_HINGES: usize = 100;
+/// Most bytes of a file; meshes are files of their own.
+const MAX_BYTES: u64 = 16 << 20;
+/// What is left out of a file that does not compile with it.
+const DRAWN: &str = "all that is only drawn";
+/// MuJoCo's density of a geom that states neither mass nor density, kilograms per cubic metre.
+const WATER: f64 = 1000.0;
+
 /// Takes the hand out of the file `path`, an MJCF or (by its ending) a URDF: the body subtree that holds the
 /// palm of `map` or, without a map, the one with the most hinges; then the map is derived. What the world
-/// holds besides (floors, lights, cameras, other bodies), options, keyframes and a free joint on the
-/// root are left out; elements that refer to what is gone go with it. Servos are added where there are none.
+/// holds besides (floors, lights, cameras, other bodies), options, keyframes and joints of the root are
+/// left out; elements that refer to what is gone go with it. Servos are added where there are none.
 pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, HandError> {
     let file = path.display().to_string();
     let mut notices = Vec::new();
@@ -38,24 +51,30 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
         efforts = converted.efforts;
         spec
     } else {
-        compile::parse_file(path)?
+        from_mjcf(path, &file, &mut notices)?
     };
-    // Compiled as it stands first, so that an error speaks of the user's file and not of our cut.
-    compile::compile(&mut spec, &file, &mut notices)?;
     name_all(&mut spec);
     let root = match &map {
         Some(map) => root_of_palm(&spec, map)?,
         None => root_of_hinges(&spec, &file)?,
     };
-    let cut = cut_world(&mut spec, &root, map.is_none(), &file)?;
+    let cut = cut_world(&mut spec, &root, &file)?;
     if !cut.is_empty() {
         notices.push(format!("{file}: left out what is not the hand: {}", cut.join(", ")));
     }
+    let hinges = spec.joint_iter().count();
+    if hinges > MAX_HINGES {
+        return Err(HandError::Unsupported {
+            file,
+            element: "joints".to_owned(),
+            message: format!("are {hinges}; a hand has at most {MAX_HINGES}"),
+        });
+    }
+    let unweighed = unweighed(&spec);
     *spec.option_mut() = MjOption::default();
     // As much memory as the engine thinks fit.
     spec.set_memory(-1);
-    let replace = map.is_none();
-    let servos = servo::equip(&mut spec, &efforts, replace, &file, &mut notices)?;
+    let servos = servo::equip(&mut spec, &efforts, &file, &mut notices)?;
     let (map, mut findings, unknown) = match map {
         Some(map) => (map, Vec::new(), Vec::new()),
         None => {
@@ -83,7 +102,7 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
     }
     anchor_folders(&mut spec, path, &file)?;
     compile::compile(&mut spec, &file, &mut Vec::new())?;
-    Ok(Trimmed { xml: compile::save(&spec, &file)?, map, findings, unknown, notices })
+    Ok(Trimmed { xml: compile::save(&spec, &file)?, map, findings, unknown, unweighed, notices })
 }
 
 /// What the linear fit of closed linkages leaves out.
@@ -102,20 +121,99 @@ fn loose_linkages(model: &MjModel, tree: &KinematicTree) -> Vec<String> {
     )]
 }
 
+/// The text of a file of a hand, up to [`MAX_BYTES`].
+pub(super) fn read(path: &Path) -> Result<String, HandError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|f| f.take(MAX_BYTES + 1).read_to_string(&mut text));
+    let source = match read {
+        Ok(length) if length as u64 <= MAX_BYTES => return Ok(text),
+        Ok(_) => io::Error::other(format!("is larger than {} MB", MAX_BYTES >> 20)),
+        Err(source) => source,
+    };
+    Err(HandError::Read { file: path.display().to_string(), source })
+}
+
+/// An MJCF as a specification that compiles; where it does not, without drawn meshes that are not there, else
+/// without all that is only drawn.
+fn from_mjcf(path: &Path, file: &str, notices: &mut Vec<String>) -> Result<MjSpec, HandError> {
+    let mut spec = compile::parse_file(path)?;
+    // As it stands, so that an error speaks of the user's file and not of our cut.
+    let Err(error) = compile::compile(&mut spec, file, notices) else { return Ok(spec) };
+    for (all, what) in [(false, "drawn meshes that are not there"), (true, DRAWN)] {
+        let mut bare = compile::parse_file(path)?;
+        drop_missing_meshes(&mut bare, path, file)?;
+        bare.compiler_mut().set_discardvisual(all);
+        if compile::compile(&mut bare, file, notices).is_ok() {
+            bare.compiler_mut().set_discardvisual(false);
+            notices.push(left_out(file, what, &error));
+            return Ok(bare);
+        }
+    }
+    Err(error)
+}
+
+/// Deletes meshes whose files are not there, with the geoms that only draw them. MuJoCo's own way of leaving
+/// out what is only drawn still opens the meshes of bodies that state no mass.
+fn drop_missing_meshes(spec: &mut MjSpec, path: &Path, file: &str) -> Result<(), HandError> {
+    let folder = path.parent().unwrap_or(Path::new("")).join(spec.compiler().meshdir());
+    let stem = |file: &str| Path::new(file).file_stem().map(|s| s.to_string_lossy().into_owned());
+    let lost = |mesh: &MjsMesh| !mesh.file().is_empty() && !folder.join(mesh.file()).is_file();
+    let names: Vec<String> = spec
+        .mesh_iter()
+        .filter(|mesh| lost(mesh))
+        .filter_map(|mesh| match mesh.name() {
+            "" => stem(mesh.file()),
+            name => Some(name.to_owned()),
+        })
+        .collect();
+    let draws = |geom: &MjsGeom| {
+        let collides = geom.contype() != 0 || geom.conaffinity() != 0;
+        !collides && names.iter().any(|name| name == geom.meshname())
+    };
+    // SAFETY: the elements come fresh from an iterator, are deleted once, and no other handle to them exists.
+    #[allow(unsafe_code)]
+    unsafe {
+        while let Some(geom) = spec.geom_iter_mut().find(|g| draws(g)) {
+            geom.delete().map_err(|e| failed(file, "trim", reason(&e)))?;
+        }
+        while let Some(mesh) = spec.mesh_iter_mut().find(|m| lost(m)) {
+            mesh.delete().map_err(|e| failed(file, "trim", reason(&e)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says that a file compiles without something, and why not with it.
+fn left_out(file: &str, what: &str, error: &HandError) -> String {
+    let message = match error {
+        HandError::Mjcf { message, .. } => message.clone(),
+        other => other.to_string(),
+    };
+    format!("{file}: left out {what}: {message}")
+}
+
+/// Bodies that state no mass, nor do their geoms, nor a density.
+fn unweighed(spec: &MjSpec) -> Vec<String> {
+    let unstated = |body: &&MjsBody| {
+        let mut geoms = body.geom_iter(false).filter(|g| g.mass().is_nan()).peekable();
+        !body.explicitinertial() && geoms.peek().is_some() && geoms.all(|g| g.density() == WATER)
+    };
+    spec.body_iter().filter(unstated).map(|body| body.name().to_owned()).collect()
+}
+
 /// A URDF as a specification that compiles; without what is only drawn where that does not compile.
 fn from_urdf(path: &Path, file: &str) -> Result<(MjSpec, urdf::Converted), HandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| HandError::Read { file: file.to_owned(), source })?;
-    let read = |drawn: bool| {
-        let converted = urdf::convert(&text, path, drawn)?;
+    let text = read(path)?;
+    let convert = |drawn: bool| {
+        let mut converted = urdf::convert(&text, path, drawn)?;
         let mut spec = compile::parse_string(&converted.xml, file)?;
-        compile::compile(&mut spec, file, &mut Vec::new())?;
+        compile::compile(&mut spec, file, &mut converted.notices)?;
         Ok((spec, converted))
     };
-    read(true).or_else(|error| match error {
-        HandError::Mjcf { message, .. } => {
-            let (spec, mut converted) = read(false)?;
-            converted.notices.push(format!("{file}: left out all that is only drawn: {message}"));
+    convert(true).or_else(|error| match error {
+        HandError::Mjcf { .. } => {
+            let (spec, mut converted) = convert(false)?;
+            converted.notices.push(left_out(file, DRAWN, &error));
             Ok((spec, converted))
         }
         other => Err(other),
@@ -191,13 +289,8 @@ fn root_of_palm(spec: &MjSpec, map: &RawMap) -> Result<String, HandError> {
         .ok_or_else(missing)
 }
 
-/// Deletes all but the body `root`, and its free joint or, with `all_joints`, all its joints; says what went.
-fn cut_world(
-    spec: &mut MjSpec,
-    root: &str,
-    all_joints: bool,
-    file: &str,
-) -> Result<Vec<String>, HandError> {
+/// Deletes all but the body `root`, and its joints with what drives them; says what went.
+fn cut_world(spec: &mut MjSpec, root: &str, file: &str) -> Result<Vec<String>, HandError> {
     let mut cut = Vec::new();
     // SAFETY of every deletion here: the element comes fresh from an iterator or a look-up, is
     // deleted once, and no other handle to it exists.
@@ -220,25 +313,16 @@ fn cut_world(
     clear!("cameras of the world", spec.world_body_mut().camera_iter_mut(false).next());
     clear!("lights of the world", spec.world_body_mut().light_iter_mut(false).next());
     clear!("other bodies", spec.world_body_mut().body_iter_mut().find(|b| b.name() != root));
+    let joints = spec.world_body().body_iter(false).flat_map(|b| b.joint_iter(false));
+    let names: Vec<String> = joints.map(|j| j.name().to_owned()).collect();
     clear!(
-        "free joint of the root (the scene carries the hand)",
-        spec.world_body_mut()
-            .body_iter_mut()
-            .flat_map(|b| b.joint_iter_mut(false))
-            .find(|j| j.type_() == MjtJoint::mjJNT_FREE)
+        "actuators of the root's joints",
+        spec.actuator_iter_mut().find(|a| names.iter().any(|n| n == a.target()))
     );
-    if all_joints {
-        let root = spec.world_body().body_iter(false).flat_map(|b| b.joint_iter(false));
-        let names: Vec<String> = root.map(|j| j.name().to_owned()).collect();
-        clear!(
-            "actuators of the root's joints",
-            spec.actuator_iter_mut().find(|a| names.iter().any(|n| n == a.target()))
-        );
-        clear!(
-            "joints of the root (the scene carries the hand)",
-            spec.world_body_mut().body_iter_mut().flat_map(|b| b.joint_iter_mut(false)).next()
-        );
-    }
+    clear!(
+        "joints of the root (the scene carries the hand)",
+        spec.world_body_mut().body_iter_mut().flat_map(|b| b.joint_iter_mut(false)).next()
+    );
     Ok(cut)
 }
 

@@ -39,6 +39,8 @@ struct View {
     out: Vector3<f64>,
     /// Joint angles.
     q: Vec<f64>,
+    /// Whether keypoints have their numbers; in a view from the side they would hide each other.
+    numbered: bool,
 }
 
 /// Draws the hand open from the palm and from the thumb's side, and closing.
@@ -87,10 +89,12 @@ fn views(hand: &Hand) -> [View; 3] {
         }
     }
     hand.apply_couplings(&mut closed);
-    let view =
-        |title, out: Vector3<f64>, q: Vec<f64>| View { title, right: up.cross(&out), up, out, q };
+    let view = |title, out: Vector3<f64>, q: Vec<f64>| {
+        let right = up.cross(&out);
+        View { title, right, up, out, q, numbered: false }
+    };
     [
-        view("palm", normal, hand.neutral()),
+        View { numbered: true, ..view("palm", normal, hand.neutral()) },
         view("from the thumb's side", thumb_side, hand.neutral()),
         view("closing, from the thumb's side", thumb_side, closed),
     ]
@@ -216,13 +220,17 @@ fn paint(canvas: &mut Canvas, hand: &Hand, hulls: &[Outline], view: &View, frame
             let Some(p) = keypoint(index) else { continue };
             let (x, y) = frame.at(&p);
             canvas.dot(x, y, if index == first + 3 { 5.0 } else { 3.0 }, INK_RGB);
-            canvas.text(&index.to_string(), x + 6.0, y - 6.0, Align::Left, TINY);
+            if view.numbered {
+                canvas.text(&index.to_string(), x + 6.0, y - 6.0, Align::Left, TINY);
+            }
         }
     }
     if let Some(p) = keypoint(0) {
         let (x, y) = frame.at(&p);
         canvas.dot(x, y, 3.0, INK_RGB);
-        canvas.text("0", x + 6.0, y - 6.0, Align::Left, TINY);
+        if view.numbered {
+            canvas.text("0", x + 6.0, y - 6.0, Align::Left, TINY);
+        }
     }
     if let Some(center) = at(&hand.map.palm_body, &hand.map.palm_center) {
         let palm = hand.tree.body(&hand.map.palm_body).unwrap_or(0);

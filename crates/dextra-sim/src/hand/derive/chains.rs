@@ -2,48 +2,12 @@
 
 use super::{Report, Subject};
 use crate::hand::{HandError, linkage};
-use dextra_core::kinematics::KinematicTree;
 use nalgebra::{Point3, Vector3};
 
 /// Joints are parallel when the cosine between their axes is at least this: 32 degrees.
 const PARALLEL: f64 = 0.85;
 /// Most fingers; a file with more holds more than one hand.
 const MAX_FINGERS: usize = 8;
-
-/// Bodies grouped into links: a body without joints belongs to its parent's link. A link has the index of
-/// its first body.
-pub(super) struct Links {
-    /// Link of every body.
-    pub(super) of_body: Vec<usize>,
-    /// Link above every link, at the index of its body; `None` for the root and for bodies that are
-    /// not the first of a link.
-    pub(super) above: Vec<Option<usize>>,
-}
-
-impl Links {
-    pub(super) fn new(tree: &KinematicTree) -> Self {
-        let mut of_body: Vec<usize> = Vec::new();
-        let mut above = vec![None; tree.bodies.len()];
-        for (index, body) in tree.bodies.iter().enumerate() {
-            match body.parent {
-                Some(parent) if body.joints.is_empty() => of_body.push(of_body[parent]),
-                Some(parent) => {
-                    above[index] = Some(of_body[parent]);
-                    of_body.push(index);
-                }
-                None => of_body.push(index),
-            }
-        }
-        Self { of_body, above }
-    }
-
-    /// Links from the root to `link`, both included.
-    fn path(&self, link: usize) -> Vec<usize> {
-        let mut path: Vec<usize> = std::iter::successors(Some(link), |&l| self.above[l]).collect();
-        path.reverse();
-        path
-    }
-}
 
 /// A hinge of a finger in the neutral pose, root frame.
 #[derive(Clone, Debug)]

@@ -55,7 +55,8 @@ pub(super) fn frame(subject: &Subject<'_>, palm: usize, chains: &[Chain], thumb:
     };
     let direction = mean(&|c| c.direction);
     let base = Point3::from(mean(&|c| c.base.coords));
-    let (fingers, normal, claw) = axes(&closing, &direction, &base, &chains[thumb]);
+    let reach = mean(&|c| c.tip - c.base);
+    let (fingers, normal, claw) = axes(&closing, (&direction, &reach), &base, &chains[thumb]);
     let across = fingers.cross(&normal);
     let opposed = opposes(subject, chains, thumb, &base, &normal);
     let mut frame = Frame {
@@ -104,19 +105,24 @@ fn finding(item: &str, value: String, confidence: Confidence, reason: String) ->
 }
 
 /// Fingers axis, palm normal, and whether the hand is a claw: fingers that stand on the palm round a
-/// middle and close towards it.
+/// middle and close towards it. `direction` is that of the links next to the palm, `reach` leads from base
+/// to tip.
 fn axes(
     closing: &Vector3<f64>,
-    direction: &Vector3<f64>,
+    (direction, reach): (&Vector3<f64>, &Vector3<f64>),
     base: &Point3<f64>,
     thumb: &Chain,
 ) -> (Vector3<f64>, Vector3<f64>, bool) {
     let gap = base - thumb.hinges[0].anchor;
-    let claw = thumb.closing.dot(closing) < -0.5
-        && thumb.direction.dot(direction) > 0.8 * direction.norm()
-        && gap.dot(direction).abs() < 0.35 * gap.norm() * direction.norm();
-    if claw {
-        let normal = (direction + thumb.direction).normalize();
+    let own = (thumb.tip - thumb.base).normalize();
+    let across = |v: &Vector3<f64>| gap.dot(v).abs() < 0.35 * gap.norm() * v.norm();
+    let standing = thumb.direction.dot(direction) > 0.8 * direction.norm() && across(direction);
+    // Jaws that first lead away from each other.
+    let jaws = (reach.normalize() + own) / 2.0;
+    let jaws = (jaws.norm() > 0.8 && across(&jaws)).then_some(jaws);
+    let upwards = if standing { Some(direction + thumb.direction) } else { jaws };
+    if let Some(normal) = upwards.filter(|_| thumb.closing.dot(closing) < -0.5) {
+        let normal = normal.normalize();
         if let Some(fingers) = (gap - normal * gap.dot(&normal)).try_normalize(1e-6) {
             return (fingers, normal, true);
         }

@@ -195,6 +195,29 @@ fn the_written_map_gives_the_hand_that_was_derived() {
         assert!(derived.notices.iter().any(|n| n.contains("no map beside it")));
         assert!(!stated.notices.iter().any(|n| n.contains("no map beside it")));
     }
+    // Also where the file has motors and moves its root.
+    let text = GRIPPER
+        .replace(
+            "<body name=\"plate\">",
+            "<body name=\"plate\"><joint name=\"rail\" type=\"slide\"/>",
+        )
+        .replace("</mujoco>", "<actuator><motor joint=\"a\"/></actuator></mujoco>");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.xml");
+    fs::write(&path, text).unwrap();
+    let check = HandCheck::new(&path).unwrap();
+    fs::write(path.with_extension("toml"), &check.toml).unwrap();
+    assert_eq!(Hand::from_file(&path).unwrap().xml, check.hand.xml);
+}
+
+#[test]
+fn a_mass_that_is_not_stated_is_said() {
+    let check = derived(GRIPPER);
+    let mass = check.findings.iter().find(|f| f.item == "mass").unwrap();
+    assert_eq!(mass.confidence, Confidence::Likely);
+    assert!(mass.reason.contains("not stated for plate, a, b"), "{}", mass.reason);
+    let stated = derived(&GRIPPER.replace("<geom ", "<geom mass=\"0.1\" "));
+    assert_eq!(confidence(&stated, "mass"), Confidence::Certain);
 }
 
 #[test]

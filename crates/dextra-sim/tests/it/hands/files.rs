@@ -86,7 +86,7 @@ fn only_the_hand_is_taken_from_a_scene_file() {
         assert!(!hand.xml.contains(gone), "{gone} is still in {}", hand.xml);
     }
     let notice = hand.notices.join("\n");
-    assert_says(&notice, &["stub.xml", "1 keyframes", "1 other bodies", "free joint of the root"]);
+    assert_says(&notice, &["stub.xml", "1 keyframes", "1 other bodies", "1 joints of the root"]);
 }
 
 #[test]
@@ -145,8 +145,20 @@ fn mjcf_that_does_not_parse_is_reported_whole() {
 
 #[test]
 fn meshes_that_are_not_there_are_named() {
-    let mesh = "<asset><mesh name=\"m\" file=\"nothing.stl\"/></asset><worldbody>";
-    assert_says(&error_of(("<worldbody>", mesh), SAME), &["stub.xml", "nothing.stl"]);
+    let asset = "<asset><mesh name=\"m\" file=\"nothing.stl\"/></asset><worldbody>";
+    let xml = HAND.replace("<worldbody>", asset);
+    let with = |geom: &str| {
+        let tail = xml.rfind("</body>").unwrap();
+        let (_dir, path) = files(&(xml[..tail].to_owned() + geom + &xml[tail..]), Some(MAP));
+        Hand::from_file(&path)
+    };
+    let error = with("<geom type=\"mesh\" mesh=\"m\"/>").unwrap_err().to_string();
+    assert_says(&error, &["stub.xml", "nothing.stl"]);
+    // What is only drawn is left out instead.
+    let drawn = "<geom type=\"mesh\" mesh=\"m\" contype=\"0\" conaffinity=\"0\" mass=\"0\"/>";
+    let hand = with(drawn).unwrap();
+    assert_says(&hand.notices.join("\n"), &["stub.xml", "drawn meshes", "nothing.stl"]);
+    assert!(!hand.xml.contains("nothing.stl"), "{}", hand.xml);
 }
 
 #[test]
@@ -157,16 +169,17 @@ fn joints_a_hand_cannot_have_are_refused() {
         &error_of((hinge, slide), SAME),
         &["stub.xml", "joint `bend`", "a slide", "hinges only"],
     );
-    let root = "<joint name=\"wrist\" axis=\"0 0 1\"/>";
-    let error = error_of(("<freejoint name=\"float\"/>", root), SAME);
-    assert_says(&error, &["joint `wrist`", "root"]);
 }
 
 #[test]
-fn actuators_that_are_not_position_servos_are_refused() {
-    let servo = "<position joint=\"bend\" kp=\"2\" ctrlrange=\"-1 1\"/>";
-    let motor = "<motor name=\"pull\" joint=\"bend\"/>";
-    assert_says(&error_of((servo, motor), SAME), &["actuator `pull`", "not a position servo"]);
+fn hands_of_too_many_joints_and_files_too_large_are_refused() {
+    let bodies: String =
+        (0..120).map(|_| "<body><joint axis=\"0 1 0\"/><geom size=\"0.01\"/></body>").collect();
+    let (_dir, path) =
+        files(&format!("<mujoco><worldbody><body>{bodies}</body></worldbody></mujoco>"), None);
+    assert_says(&Hand::from_file(&path).unwrap_err().to_string(), &["stub.xml", "120", "at most"]);
+    let (_dir, path) = files(&format!("{HAND}<!--{}-->", "x".repeat(17 << 20)), None);
+    assert_says(&Hand::from_file(&path).unwrap_err().to_string(), &["stub.xml", "16 MB"]);
 }
 
 #[test]

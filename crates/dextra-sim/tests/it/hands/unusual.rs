@@ -260,3 +260,40 @@ fn joints_of_closed_linkages_follow_the_driven_ones() {
         "{said}"
     );
 }
+
+/// Jaws that linkages swing out sideways before they point forward, the right one coupled to the left.
+fn linked_jaws() -> String {
+    let jaw = |name: &str, turn: &str| {
+        format!(
+            "<body name=\"{name}_crank\" quat=\"{turn}\"><joint name=\"{name}_crank\" axis=\"1 0 0\" range=\"0 0.8\"/>
+             <geom size=\"0.003\" pos=\"0 0.06 0.05\" contype=\"0\" conaffinity=\"0\"/>
+             <body name=\"{name}_rod\" pos=\"0 0.061 0.051\"><joint name=\"{name}_rod\" axis=\"1 0 0\" range=\"-1.6 0.1\"/>
+             <geom size=\"0.003\" pos=\"0 0 0.02\" contype=\"0\" conaffinity=\"0\"/></body></body>
+             <body name=\"{name}_link\" quat=\"{turn}\"><joint name=\"{name}_link\" pos=\"0 0.013 0.06\" axis=\"1 0 0\" range=\"-0.3 0.8\"/>
+             <geom size=\"0.003\" pos=\"0 0.06 0.09\" contype=\"0\" conaffinity=\"0\"/>
+             <body name=\"{name}_jaw\" pos=\"0 0.068 0.098\"><joint name=\"{name}_jaw\" pos=\"0 -0.018 0.0065\" axis=\"1 0 0\" range=\"-0.9 0.9\"/>
+             <geom type=\"box\" size=\"0.011 0.004 0.019\" pos=\"0 -0.0215 0.023\"/></body></body>"
+        )
+    };
+    let pins: String = ["left", "right"]
+        .iter()
+        .map(|n| format!("<connect body1=\"{n}_jaw\" body2=\"{n}_rod\" anchor=\"0 0 0\"/>"))
+        .collect();
+    format!(
+        "<mujoco model=\"jaws\"><compiler angle=\"radian\"/><worldbody><body name=\"base\">
+         <geom type=\"cylinder\" size=\"0.035 0.03\" pos=\"0 0 0.03\"/>{}{}</body></worldbody><equality>{pins}
+         <joint joint1=\"right_crank\" joint2=\"left_crank\"/></equality></mujoco>",
+        jaw("right", "1 0 0 0"),
+        jaw("left", "0 0 0 1"),
+    )
+}
+
+#[test]
+fn linked_jaws_face_forward_and_have_one_servo() {
+    let check = derived(&linked_jaws());
+    let map = &check.hand.map;
+    assert!(map.normal_axis.angle(&Vector3::z()).to_degrees() < 5.0, "{:?}", map.normal_axis);
+    assert!(map.fingers_axis.y.abs() > 0.99, "{:?}", map.fingers_axis);
+    let servos: Vec<_> = check.hand.actuators.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(servos, ["left_crank"], "{:?}", check.hand.tree.couplings);
+}
