@@ -17,6 +17,7 @@ const MAX_MASS_KG: f64 = 50.0;
 /// The tree of the model's only body subtree; tree body `i` is model body `i + 1`, tree joint `j`
 /// is model joint `j`.
 pub(super) fn tree(model: &MjModel, file: &str) -> Result<KinematicTree, HandError> {
+    refuse_infinite(model, file)?;
     let mut tree = KinematicTree::default();
     for id in 1..model.body_parentid().len() {
         let name = named(model, MjtObjBase::mjOBJ_BODY, "body", id, file)?;
@@ -79,6 +80,40 @@ pub(super) fn tree(model: &MjModel, file: &str) -> Result<KinematicTree, HandErr
         tree.couplings.truncate(plain);
     }
     Ok(tree)
+}
+
+/// MuJoCo takes infinite numbers and makes others of them that are none.
+fn refuse_infinite(model: &MjModel, file: &str) -> Result<(), HandError> {
+    let check = |word: &str, kind: MjtObjBase, id: usize, numbers: &[&[f64]]| match numbers {
+        n if n.iter().copied().flatten().all(|x| x.is_finite()) => Ok(()),
+        _ => {
+            let name =
+                model.id_to_name(kind, id).map_or_else(|| id.to_string(), |n| format!("`{n}`"));
+            Err(unsupported(file, &format!("{word} {name}"), "has a number that is not finite"))
+        }
+    };
+    for id in 0..model.body_pos().len() {
+        let (pose, mass) = (&model.body_quat()[id], [model.body_mass()[id]]);
+        let numbers: [&[f64]; 4] = [&model.body_pos()[id], pose, &mass, &model.body_inertia()[id]];
+        check("body", MjtObjBase::mjOBJ_BODY, id, &numbers)?;
+    }
+    for id in 0..model.jnt_pos().len() {
+        let numbers: [&[f64]; 3] =
+            [&model.jnt_pos()[id], &model.jnt_axis()[id], &model.jnt_range()[id]];
+        check("joint", MjtObjBase::mjOBJ_JOINT, id, &numbers)?;
+    }
+    for id in 0..model.geom_pos().len() {
+        let numbers: [&[f64]; 3] =
+            [&model.geom_pos()[id], &model.geom_quat()[id], &model.geom_size()[id]];
+        check("geom", MjtObjBase::mjOBJ_GEOM, id, &numbers)?;
+    }
+    for id in 0..model.site_pos().len() {
+        check("site", MjtObjBase::mjOBJ_SITE, id, &[&model.site_pos()[id]])?;
+    }
+    for id in 0..model.eq_data().len() {
+        check("equality", MjtObjBase::mjOBJ_EQUALITY, id, &[&model.eq_data()[id]])?;
+    }
+    Ok(())
 }
 
 /// Hinges that follow others through closed linkages.

@@ -1,5 +1,6 @@
 //! How thick fingers are: what decides whether one fits into an opening.
 
+use super::links::Links;
 use dextra_core::Pose;
 use dextra_core::hand::HandMap;
 use dextra_core::kinematics::KinematicTree;
@@ -8,10 +9,15 @@ use mujoco_rs::prelude::*;
 use nalgebra::{Point3, Vector3};
 
 /// The smallest side of the bounding box, in its own frame, of the last body of each finger that has
-/// colliding geoms, metres; in the order of `map.fingers`, zero for a finger without any.
+/// colliding geoms, those welded to the finger's own included, metres; in the order of `map.fingers`,
+/// zero for a finger without any.
 pub(super) fn fingers(model: &MjModel, tree: &KinematicTree, map: &HandMap) -> Vec<f64> {
-    let thickness =
-        |body: &String| tree.body(body).and_then(|index| smallest_side(model, index + 1));
+    let links = Links::new(tree);
+    let thickness = |body: &String| {
+        let link = links.of_body[tree.body(body)?];
+        let mut bodies = (0..tree.bodies.len()).rev().filter(|&b| links.of_body[b] == link);
+        bodies.find_map(|index| smallest_side(model, index + 1))
+    };
     map.fingers
         .iter()
         .map(|finger| finger.bodies.iter().rev().find_map(thickness).unwrap_or(0.0))

@@ -250,6 +250,13 @@ fn numbers_that_are_not_numbers_or_in_other_units_are_refused() {
 }
 
 #[test]
+fn infinite_numbers_are_refused_by_element() {
+    let error =
+        error_of(("axis=\"0 1 0\" range=\"0 90\"", "axis=\"inf 1 0\" range=\"0 90\""), SAME);
+    assert_says(&error, &["stub.xml", "joint", "not finite"]);
+}
+
+#[test]
 fn truncated_files_give_an_error_naming_the_file() {
     let end = HAND.len() - "</mujoco>".len();
     for length in (0..end).step_by(41) {
