@@ -215,9 +215,9 @@ fn order(
     let names = ["index", "middle", "ring", "pinky"];
     if others.len() > names.len() {
         let extra = others.len() - names.len();
-        report.unknown.push(format!(
-            "{extra} finger(s) beyond five have no human counterpart and are left out of the map"
-        ));
+        report
+            .unknown
+            .push(format!("what {extra} finger(s) beyond five stand for: left out of the map"));
     }
     let mut order = vec![(thumb, "thumb")];
     order.extend(others.into_iter().zip(names));

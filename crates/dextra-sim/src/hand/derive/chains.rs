@@ -65,7 +65,7 @@ pub(super) fn find(
     let shared = common(&paths);
     let long = |path: &Vec<usize>| hinges(&path[shared..]) >= 2;
     if paths.iter().filter(|p| long(p)).count() >= 2 {
-        drop_with_note(subject, &mut paths, report, |p| long(p), "has one joint only");
+        drop_with_note(subject, &mut paths, report, |p| long(p), "it has one joint only");
     }
     drop_linkages(subject, &mut paths, report);
     drop_side_branches(subject, &mut paths, report, &hinges);
@@ -114,10 +114,14 @@ fn drop_with_note(
         let kept = keep(path);
         if !kept {
             let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
-            report.unknown.push(format!("`{leaf}` is no finger: it {why}"));
+            report.unknown.push(no_finger(leaf, why));
         }
         kept
     });
+}
+
+fn no_finger(leaf: &str, why: &str) -> String {
+    format!("whether `{leaf}` is a finger: taken for none, for {why}")
 }
 
 /// Of two leaves that a closed linkage pins together, the one that reaches farther is the finger.
@@ -137,7 +141,7 @@ fn drop_linkages(subject: &Subject<'_>, paths: &mut Vec<Vec<usize>>, report: &mu
         let index = if length(&paths[i]) < length(&paths[j]) { i } else { j };
         let path = paths.remove(index);
         let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
-        report.unknown.push(format!("`{leaf}` is no finger: a linkage pins it to one"));
+        report.unknown.push(no_finger(leaf, "a linkage pins it to one"));
     }
 }
 
@@ -168,7 +172,7 @@ fn drop_side_branches(
         let Some(index) = side else { return };
         let path = paths.remove(index);
         let leaf = &subject.tree.bodies[path[path.len() - 1]].name;
-        report.unknown.push(format!("`{leaf}` is no finger: it is a short side branch of one"));
+        report.unknown.push(no_finger(leaf, "it is a short side branch of one"));
     }
 }
 
