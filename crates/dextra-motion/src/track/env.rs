@@ -8,7 +8,7 @@ use super::anchor::{AnchorConfig, Seen as Displaced, measured};
 use super::compose::{Compose, Composer, Reach};
 use super::curriculum::{Curriculum, Progress, Relaxation};
 use super::episode::Episode;
-use super::grasp::{Grasp, GraspConfig, Held, fitted};
+use super::grasp::{GraspConfig, divide, fitted};
 use super::observe::{Layout, ObservationConfig, ObservationSlice};
 use super::randomise::{Fields, Noise, Randomisation, Variation, generator};
 use super::reward::{Effort, RewardConfig, TERMS, mean_square};
@@ -643,41 +643,6 @@ impl<'a> TrackEnv<'a> {
         let means = means.collect();
         (self.term_sums, self.term_count) = ([0.0; TERMS.len()], 0);
         means
-    }
-}
-
-/// Replaces composed `targets` where the policy does not act: before a grasp by the `base`, after it by what
-/// carries the object.
-fn divide(
-    config: &GraspConfig,
-    task: &Task<'_>,
-    course: &Course,
-    episode: &mut Episode,
-    (holding, qpos): (&[f64], &[f64]),
-    (period, base): (f64, &[f64]),
-    targets: &mut [f64],
-) {
-    if course.grasps.is_empty() {
-        return;
-    }
-    for hand in 0..task.hands.len() {
-        let current = Grasp::current(&course.grasps, hand, episode.at);
-        let Some(index) = current else {
-            let place = &task.scene.hands[hand];
-            for &at in place.wrist_ctrl.iter().chain(&place.finger_ctrl) {
-                for row in (0..base.len()).step_by(holding.len()) {
-                    targets[row + at] = base[row + at];
-                }
-            }
-            continue;
-        };
-        let grasp = &course.grasps[index];
-        if episode.at >= grasp.until {
-            let held = episode.held[index].get_or_insert_with(|| {
-                Held::new(holding, task.scene.world_from_object(grasp.object, qpos))
-            });
-            grasp.carry(config, task, held, (episode.at, period), base, targets);
-        }
     }
 }
 

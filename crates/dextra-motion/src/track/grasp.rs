@@ -9,9 +9,9 @@
 use super::TrackError;
 use super::anchor::smooth;
 use super::compose::Reach;
-use super::episode::{Reader, Writer};
+use super::episode::{Episode, Reader, Writer};
 use super::seen::HandFacts;
-use super::task::{Frame, Start, Task};
+use super::task::{Course, Frame, Start, Task};
 use dextra_core::Pose;
 use dextra_core::pose;
 use dextra_sim::scene::{root_to_wrist, wrist_to_root};
@@ -158,6 +158,41 @@ fn tip(guide: Guide, facts: &HandFacts) -> usize {
         Guide::Middle => 2,
     };
     facts.tips.iter().position(|tip| tip.finger == finger).unwrap_or(0)
+}
+
+/// Replaces composed `targets` where the policy does not act: before a grasp by the `base`, after it by what
+/// carries the object. `holding` are the targets so far, `qpos` the joint positions now.
+pub(super) fn divide(
+    config: &GraspConfig,
+    task: &Task<'_>,
+    course: &Course,
+    episode: &mut Episode,
+    (holding, qpos): (&[f64], &[f64]),
+    (period, base): (f64, &[f64]),
+    targets: &mut [f64],
+) {
+    if course.grasps.is_empty() {
+        return;
+    }
+    for hand in 0..task.hands.len() {
+        let current = Grasp::current(&course.grasps, hand, episode.at);
+        let Some(index) = current else {
+            let place = &task.scene.hands[hand];
+            for &at in place.wrist_ctrl.iter().chain(&place.finger_ctrl) {
+                for row in (0..base.len()).step_by(holding.len()) {
+                    targets[row + at] = base[row + at];
+                }
+            }
+            continue;
+        };
+        let grasp = &course.grasps[index];
+        if episode.at >= grasp.until {
+            let held = episode.held[index].get_or_insert_with(|| {
+                Held::new(holding, task.scene.world_from_object(grasp.object, qpos))
+            });
+            grasp.carry(config, task, held, (episode.at, period), base, targets);
+        }
+    }
 }
 
 impl Grasp {

@@ -184,7 +184,7 @@ fn the_unified_reward_pays_for_approach_grasp_and_lift_in_turn() {
     frame.objects[0].translation.z = 0.03;
     let thumb = SeenTip { finger: 0, ..tip(0.06) };
     seen.hands[0].tips.push(thumb);
-    let wanted = TipFrame { goal: Some(upper()), ..frame.tips[0][0].clone() };
+    let wanted = TipFrame { goal: Some(upper()), ..frame.tips[0][0] };
     frame.tips[0].push(wanted);
     let pay = |seen: &Seen, rest: f64| unified(&config, seen, &frame, 0, &[rest]);
     let approach = (-20.0 * 0.005f64).exp();
