@@ -15,6 +15,7 @@ pub mod curriculum;
 mod env;
 mod episode;
 pub mod evaluate;
+pub mod grasp;
 mod observe;
 pub mod randomise;
 pub mod reward;

@@ -165,7 +165,7 @@ impl Anchor {
 }
 
 /// From 0 to 1 with level ends.
-fn smooth(x: f64) -> f64 {
+pub(super) fn smooth(x: f64) -> f64 {
     let x = x.clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
 }

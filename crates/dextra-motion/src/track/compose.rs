@@ -40,9 +40,11 @@ pub fn neighbourhood(action: f64, center: f64, reach: f64, (low, high): (f64, f6
     (center + action * reach).clamp(low, high)
 }
 
-/// PKDA, fingers: an action in `[-1, 1]` mapped to the whole range.
-pub fn full_range(action: f64, (low, high): (f64, f64)) -> f64 {
-    (low + 0.5 * (action + 1.0) * (high - low)).clamp(low, high)
+/// PKDA, fingers: an action in `[-1, 1]` reaches the whole range. It is a residual: an action of zero repeats
+/// the base, and either side of it is stretched to the limit there.
+pub fn whole_range(action: f64, base: f64, (low, high): (f64, f64)) -> f64 {
+    let room = if action < 0.0 { base - low } else { high - base };
+    (base + action * room.max(0.0)).clamp(low, high)
 }
 
 /// FAR-Dex: `base + σ ⊙ residual`, with a weight σ in `[0, 1]` per joint.
@@ -101,8 +103,8 @@ pub enum Compose {
         /// the paper.
         bound: f64,
     },
-    /// PKDA: wrist servos in a neighbourhood of [`Reach`] round the base, finger servos in their whole
-    /// range whatever the base.
+    /// PKDA: wrist servos in a neighbourhood of [`Reach`] round the base, finger servos from the base to
+    /// either end of their range.
     Rescaled,
     /// FAR-Dex: the second half of the action is weights before [`logistic`].
     Attended,
@@ -247,7 +249,7 @@ impl Composer {
             Compose::Rescaled => self.each(base, targets, |i, base| match self.parts[i] {
                 Part::Wrist(..) => neighbourhood(action[i], base, self.reach_of(i), self.ranges[i]),
                 Part::Finger if self.ranges[i].0.is_finite() && self.ranges[i].1.is_finite() => {
-                    full_range(action[i], self.ranges[i])
+                    whole_range(action[i], base, self.ranges[i])
                 }
                 Part::Finger => neighbourhood(action[i], base, self.reach_of(i), self.ranges[i]),
             }),
@@ -408,9 +410,11 @@ mod tests {
     #[test]
     fn ranges_are_mapped_as_in_pkda() {
         assert!(close(neighbourhood(-0.5, 0.3, 0.1, FREE), 0.25));
-        assert!(close(full_range(-1.0, (0.2, 1.0)), 0.2));
-        assert!(close(full_range(0.0, (0.2, 1.0)), 0.6));
-        assert!(close(full_range(1.0, (0.2, 1.0)), 1.0));
+        assert!(close(whole_range(-1.0, 0.4, (0.2, 1.0)), 0.2));
+        assert!(close(whole_range(-0.5, 0.4, (0.2, 1.0)), 0.3));
+        assert!(close(whole_range(0.0, 0.4, (0.2, 1.0)), 0.4));
+        assert!(close(whole_range(0.5, 0.4, (0.2, 1.0)), 0.7));
+        assert!(close(whole_range(1.0, 0.4, (0.2, 1.0)), 1.0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::anchor::{AnchorConfig, Seen as Displaced, measured};
 use super::compose::{Compose, Composer, Reach};
 use super::curriculum::{Curriculum, Progress, Relaxation};
 use super::episode::Episode;
+use super::grasp::{GraspConfig, divide, fitted};
 use super::observe::{Layout, ObservationConfig, ObservationSlice};
 use super::randomise::{Fields, Noise, Randomisation, Variation, generator};
 use super::reward::{Effort, RewardConfig, TERMS, mean_square};
@@ -66,6 +67,8 @@ pub struct TrackConfig {
     pub below: Option<Below>,
     /// How the base follows objects.
     pub anchor: AnchorConfig,
+    /// Where within a hold the policy acts.
+    pub grasp: GraspConfig,
     /// What an action of one stands for.
     pub reach: Reach,
     /// Observations.
@@ -93,6 +96,7 @@ impl Default for TrackConfig {
             compose: Compose::default(),
             below: None,
             anchor: AnchorConfig::default(),
+            grasp: GraspConfig::default(),
             reach: Reach::default(),
             observations: ObservationConfig::default(),
             rewards: RewardConfig::default(),
@@ -169,8 +173,14 @@ impl<'a> TrackEnv<'a> {
     /// A task or setting that makes no sense, or an engine that refuses.
     pub fn new(task: Task<'a>, config: TrackConfig) -> Result<Self, TrackError> {
         let every = check(&task, &config)?;
-        let course = Course::new(&task, every)?;
-        let composer = Composer::new(task.scene, config.compose, config.reach);
+        let course = Course::new(&task, every, &config.grasp)?;
+        let reach = match config.grasp.on && config.grasp.fitted {
+            true => {
+                fitted(&course.grasps, &course.frames, config.randomisation.offset, config.reach)
+            }
+            false => config.reach,
+        };
+        let composer = Composer::new(task.scene, config.compose, reach);
         let below = config.below.map(|b| Composer::new(task.scene, b.compose, b.reach));
         let actions = composer.action_dim() + below.as_ref().map_or(0, Composer::action_dim);
         let layout = Layout::new(&task, &config.observations, actions);
@@ -185,6 +195,7 @@ impl<'a> TrackEnv<'a> {
                 memory: composer.memory(task.scene),
                 memory_below: below.as_ref().map(|b| b.memory(task.scene)).unwrap_or_default(),
                 seen: vec![Displaced::default(); course.anchors.len()],
+                held: vec![None; course.grasps.len()],
                 action: vec![0.0; actions],
                 score: 0.0,
             },
@@ -339,7 +350,11 @@ impl<'a> TrackEnv<'a> {
         let from_start = rng.random::<f64>() < self.config.from_start;
         let share = rng.random::<f64>() * self.config.last_start;
         let start = if from_start { 0 } else { (share * self.course.steps as f64) as usize };
-        let start = start.min(self.course.steps - 1);
+        let start = match self.course.grasps.len() {
+            0 => start.min(self.course.steps - 1),
+            // Where the policy takes over.
+            count => self.course.grasps[rng.random_range(0..count)].from,
+        };
         let held = &self.course.starts[start].held;
         let variation = Variation::draw(&self.config.randomisation, held, &mut rng);
         self.begin(world, index, start, variation, relaxation)
@@ -363,6 +378,7 @@ impl<'a> TrackEnv<'a> {
             self.below.as_ref().map(|b| b.memory(self.task.scene)).unwrap_or_default();
         let action = vec![0.0; self.action_dim()];
         let seen = vec![Displaced::default(); self.course.anchors.len()];
+        let held = vec![None; self.course.grasps.len()];
         let lane = &mut self.lanes[world];
         lane.episode = Episode {
             index,
@@ -372,6 +388,7 @@ impl<'a> TrackEnv<'a> {
             memory,
             memory_below,
             seen,
+            held,
             action,
             score: 0.0,
         };
@@ -417,7 +434,7 @@ impl<'a> TrackEnv<'a> {
         let (composer, below) = (&self.composer, &self.below);
         let learned = self.learned_dim();
         let (nu, nq, anchor) = (self.nu, self.nq, self.config.anchor);
-        let period = self.control_period();
+        let (period, grasp) = (self.control_period(), &self.config.grasp);
         let sensed = &self.sensed;
         let lanes = &mut self.lanes[..count];
         self.pool.install(|| {
@@ -446,7 +463,10 @@ impl<'a> TrackEnv<'a> {
                     below.apply(task.scene, base, frozen, &mut episode.memory_below, targets);
                     base.copy_from_slice(targets);
                 }
+                let holding = targets[targets.len() - nu..].to_vec();
                 composer.apply(task.scene, base, chosen, &mut episode.memory, targets);
+                let qpos = sensed[world].qpos(nq);
+                divide(grasp, task, course, episode, (&holding, qpos), (period, base), targets);
                 let (now, previous) = (&episode.action[..learned], &previous[..learned]);
                 effort.action = mean_square(now.iter().map(|&a| f64::from(a)));
                 let change = now.iter().zip(previous).map(|(&a, &b)| f64::from(a - b));

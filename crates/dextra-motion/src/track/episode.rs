@@ -3,6 +3,7 @@
 use super::TrackError;
 use super::anchor::Seen;
 use super::compose::Memory;
+use super::grasp::Held;
 use super::randomise::Variation;
 
 /// One world's episode.
@@ -22,6 +23,8 @@ pub(super) struct Episode {
     pub(super) memory_below: Memory,
     /// What is known of the objects' displacement before every hold.
     pub(super) seen: Vec<Seen>,
+    /// What was at the end of every grasp so far.
+    pub(super) held: Vec<Option<Held>>,
     /// The last action.
     pub(super) action: Vec<f32>,
     /// Sum over its steps of the object score, in `[0, age]`.
@@ -107,14 +110,16 @@ impl Episode {
         self.memory.write(out);
         self.memory_below.write(out);
         self.seen.iter().for_each(|seen| seen.write(out));
+        self.held.iter().for_each(|held| Held::write(held, out));
         out.singles(&self.action);
     }
 
-    /// Reads an episode with the sizes of `like`, of a task with `steps` control steps.
+    /// Reads an episode with the sizes of `like`, of a task with `steps` control steps
+    /// and `nu` actuators.
     pub(super) fn read(
         input: &mut Reader<'_>,
         like: &Episode,
-        steps: usize,
+        (steps, nu): (usize, usize),
     ) -> Result<Episode, TrackError> {
         let index = input.count()?;
         let (at, age) = (input.count()? as usize, input.count()? as usize);
@@ -128,6 +133,7 @@ impl Episode {
         let memory = Memory::read(input, &like.memory)?;
         let memory_below = Memory::read(input, &like.memory_below)?;
         let seen = like.seen.iter().map(|_| Seen::read(input)).collect::<Result<_, _>>()?;
+        let held = like.held.iter().map(|_| Held::read(input, nu)).collect::<Result<_, _>>()?;
         let action = input.singles(like.action.len())?;
         let shifts = shifts.chunks_exact(3).map(|s| [s[0], s[1], s[2]]).collect();
         Ok(Episode {
@@ -138,6 +144,7 @@ impl Episode {
             memory,
             memory_below,
             seen,
+            held,
             action,
             score,
         })

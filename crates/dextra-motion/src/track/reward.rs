@@ -44,6 +44,28 @@ pub struct PriorConfig {
     pub lifted: f64,
 }
 
+/// PKDA's unified reward of approach, grasp and lift; see [`unified`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnifiedConfig {
+    /// Weight of the whole; 0 switches it off.
+    pub weight: f64,
+    /// Approach: decay with the mean distance of tips from their contact points, 1/m.
+    pub rate: f64,
+    /// ε: every tip must be so near its contact point for anything else to count, metres; 0.06 in PKDA.
+    pub near: f64,
+    /// Grasp: at most so much, when all those tips touch.
+    pub grasp: f64,
+    /// Lift: at most so much, at 2 cm of height; needs the thumb and one more finger.
+    pub lift: f64,
+    /// From there on: at most so much for the pose of the reference.
+    pub pose: f64,
+    /// Decay of that with the position error, 1/m.
+    pub position_rate: f64,
+    /// The same with the rotation error, 1/rad.
+    pub rotation_rate: f64,
+}
+
 /// Weights of all terms. A reward is given per control step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -68,6 +90,8 @@ pub struct RewardConfig {
     pub contact_force: f64,
     /// DexMan's contact prior.
     pub contact_prior: PriorConfig,
+    /// PKDA's unified reward.
+    pub unified: UnifiedConfig,
     /// Up to this for an object as high as its reference demands, up to 2 cm (PKDA).
     pub lift: f64,
     /// Subtracted times the mean square of the action.
@@ -83,6 +107,16 @@ pub struct RewardConfig {
 }
 
 const OFF: Exponential = Exponential::new(0.0, 0.0);
+const NOT_UNIFIED: UnifiedConfig = UnifiedConfig {
+    weight: 0.0,
+    rate: 20.0,
+    near: 0.06,
+    grasp: 1.0,
+    lift: 1.0,
+    pose: 4.0,
+    position_rate: 40.0,
+    rotation_rate: 4.0,
+};
 const NO_PRIOR: PriorConfig =
     PriorConfig { weight: 0.0, rate: 400.0, direction: 1.0, resting: 1.0, lifted: 1.0 };
 
@@ -101,6 +135,7 @@ impl Default for RewardConfig {
             behind: 2.0,
             contact_force: 0.0,
             contact_prior: NO_PRIOR,
+            unified: NOT_UNIFIED,
             lift: 0.0,
             action: 0.01,
             action_change: 0.01,
@@ -156,7 +191,7 @@ impl RewardConfig {
 }
 
 /// Names of the terms, in the order of [`rewards`].
-pub const TERMS: [&str; 13] = [
+pub const TERMS: [&str; 14] = [
     "object_position",
     "object_rotation",
     "tips",
@@ -165,6 +200,7 @@ pub const TERMS: [&str; 13] = [
     "contact_goal",
     "contact_force",
     "contact_prior",
+    "unified",
     "lift",
     "action",
     "action_change",
@@ -205,7 +241,7 @@ pub fn rewards(
         terms[0] += gate * object_position(&config.object_position, pose, wanted) / objects;
         terms[1] += gate * object_rotation(&config.object_rotation, pose, wanted) / objects;
         let demanded = wanted.translation.z - rest[o];
-        terms[8] += config.lift * lift(height(o), demanded, config.lifted_height) / objects;
+        terms[9] += config.lift * lift(height(o), demanded, config.lifted_height) / objects;
     }
     let (mut goals, mut contact) = (0usize, 0.0);
     let mut pushes = 0.0;
@@ -225,12 +261,15 @@ pub fn rewards(
             terms[7] += contact_prior(prior, tip, pose, goal, lifted(goal.object)) / objects;
         }
     }
+    for hand in 0..seen.hands.len() {
+        terms[8] += unified(config, seen, frame, hand, rest) / hands;
+    }
     terms[5] = contact / goals.max(1) as f64;
     terms[6] = config.contact_force * contact_force(pushes);
-    terms[9] = -config.action * effort.action;
-    terms[10] = -config.action_change * effort.action_change;
-    terms[11] = config.power.at(effort.power);
-    terms[12] = config.wrist_power.at(effort.wrist_power);
+    terms[10] = -config.action * effort.action;
+    terms[11] = -config.action_change * effort.action_change;
+    terms[12] = config.power.at(effort.power);
+    terms[13] = config.wrist_power.at(effort.wrist_power);
     terms
 }
 
@@ -297,6 +336,56 @@ pub fn contact_prior(
     let facing = 1.0 + config.direction * tip.pad_in_world.dot(&towards);
     let gate = config.resting + if lifted { config.lifted } else { 0.0 };
     config.weight * facing * (-config.rate * way.norm_squared()).exp() * gate
+}
+
+/// PKDA's unified reward for one hand: approach, `e^{-λ d}` of the mean distance `d` of tips from their contact
+/// points; when all are within ε, the share of them that touch; when the thumb and another finger do, the
+/// height, linear to 2 cm; above that, how well the object is where its reference demands. The order and the
+/// numbers named in [`UnifiedConfig`] are the paper's, the exponentials and weights ours.
+pub fn unified(
+    config: &RewardConfig,
+    seen: &Seen,
+    frame: &Frame,
+    hand: usize,
+    rest: &[f64],
+) -> f64 {
+    let term = &config.unified;
+    if term.weight == 0.0 {
+        return 0.0;
+    }
+    let (mut goals, mut touching, mut sum, mut worst) = (0usize, 0usize, 0.0, 0.0f64);
+    let (mut thumb, mut finger) = (false, false);
+    let mut object = None;
+    for (tip, wanted) in seen.hands[hand].tips.iter().zip(&frame.tips[hand]) {
+        let Some(goal) = &wanted.goal else { continue };
+        let pose = &seen.objects[goal.object].pose;
+        let distance = contact_distance(&tip.in_world, pose, goal, config.behind);
+        let touches = tip.push_in_world.norm() > 0.0;
+        (goals, touching) = (goals + 1, touching + usize::from(touches));
+        (sum, worst) = (sum + distance, worst.max(distance));
+        thumb |= touches && tip.finger == 0;
+        finger |= touches && tip.finger != 0;
+        object = Some(goal.object);
+    }
+    let Some(object) = object else { return 0.0 };
+    let mut value = (-term.rate * sum / goals as f64).exp();
+    if worst < term.near {
+        value += term.grasp * touching as f64 / goals as f64;
+        if thumb && finger {
+            let (pose, wanted) = (&seen.objects[object].pose, &frame.objects[object]);
+            let height = pose.translation.z - rest[object];
+            let demanded = wanted.translation.z - rest[object];
+            let lifted = lift(height, demanded, config.lifted_height);
+            value += term.lift * lifted;
+            if lifted == 1.0 {
+                let off = pose::distance_between(pose, wanted);
+                let turned = pose::angle_between(pose, wanted);
+                value +=
+                    term.pose * (-term.position_rate * off - term.rotation_rate * turned).exp();
+            }
+        }
+    }
+    term.weight * value
 }
 
 /// PKDA: linear up to 2 cm of height, while the reference is lifted by more than `least`, in `[0, 1]`.

@@ -2,6 +2,7 @@
 
 use super::TrackError;
 use super::anchor::{Anchor, anchors};
+use super::grasp::{Grasp, GraspConfig, grasps};
 use super::seen::{HandFacts, near};
 use crate::evaluate::Played;
 use crate::refine::timeline::{HoldSteps, Timeline};
@@ -237,6 +238,8 @@ pub(super) struct Course {
     pub starts: Vec<Start>,
     /// How the base follows objects.
     pub anchors: Vec<Anchor>,
+    /// Holds that are divided into grasp and carrying; none when that is off.
+    pub grasps: Vec<Grasp>,
     /// Facts about the hands.
     pub facts: Vec<HandFacts>,
     /// Height of every object's origin at the start of the path, metres.
@@ -247,7 +250,11 @@ pub(super) struct Course {
 pub(super) const QPOS_IN_STATE: usize = 1;
 
 impl Course {
-    pub(super) fn new(task: &Task<'_>, every: usize) -> Result<Self, TrackError> {
+    pub(super) fn new(
+        task: &Task<'_>,
+        every: usize,
+        grasp: &GraspConfig,
+    ) -> Result<Self, TrackError> {
         task.check()?;
         let scene = task.scene;
         let facts: Vec<HandFacts> = task
@@ -257,17 +264,22 @@ impl Course {
             .map(|(index, hand)| HandFacts::new(scene, hand, index))
             .collect();
         let steps = task.steps().div_ceil(every);
-        let frames = (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
-        let starts = if task.played_starts {
+        let frames: Vec<Frame> =
+            (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
+        let starts: Vec<Start> = if task.played_starts {
             played(task, every, steps)
         } else {
             placed(task, every, steps)
         };
         let height = |object| scene.world_from_object(object, &task.path[0]).translation.z;
         let rest_height = (0..task.objects.len()).map(height).collect();
-        let held: Vec<Vec<bool>> = starts.iter().map(|start: &Start| start.held.clone()).collect();
+        let held: Vec<Vec<bool>> = starts.iter().map(|start| start.held.clone()).collect();
         let anchors = anchors(task, every, &held);
-        Ok(Self { every, steps, frames, starts, anchors, facts, rest_height })
+        let grasps = match grasp.on {
+            true => grasps(task, grasp, every, &facts, (&frames, &starts)),
+            false => Vec::new(),
+        };
+        Ok(Self { every, steps, frames, starts, anchors, grasps, facts, rest_height })
     }
 
     /// Base controls of a control step, `[every, nu]`; the last row goes on after the end.

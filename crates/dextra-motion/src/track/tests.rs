@@ -1,6 +1,7 @@
 //! The environment as a whole, round a refined cube clip with the Allegro hand.
 
 mod following;
+mod grasping;
 mod observations;
 mod worlds;
 
@@ -359,7 +360,7 @@ fn the_retargeted_motion_is_a_base_too() {
         let rest = [scene.world_from_object(0, &f.refined.rollout.qpos[0])];
         Task::retargeted(scene, timeline, &rest, &f.motion, hands(), &f.objects)
     };
-    let course = super::task::Course::new(&task, 3).unwrap();
+    let course = super::task::Course::new(&task, 3, &Default::default()).unwrap();
     assert_eq!(course.starts.len(), course.steps + 1);
     // The state in the middle of the carry holds the difference of the path's neighbours as velocity.
     let scene = &f.refined.scene;

@@ -2,7 +2,7 @@
 //! rsl_rl, on the same scene with the same networks, horizon and epochs. `cargo xtask bench ppo` runs
 //! it; `docs/results/learning.md` holds what it printed.
 //!
-//! The machine may be busy, so every round gives each of the three a turn of some iterations, and what
+//! The machine may be busy, so every round gives each of them a turn of some iterations, and what
 //! counts is the median over rounds of the ratio within a round. Python's libraries are tried with one
 //! thread and with all of them for tensors first, and run with the better number.
 
@@ -32,8 +32,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The script of each contestant in Python, and how much faster than it ours has to be.
-const OTHERS: [(&str, f64); 2] = [("sb3.py", 2.0), ("rsl.py", 1.0)];
+/// The script of each contestant in Python with its argument, and how much faster than it ours has to be.
+const OTHERS: [(&[&str], f64); 4] = [
+    (&["sb3_own.py", "dummy"], 2.0),
+    (&["sb3_own.py", "subproc"], 2.0),
+    (&["sb3.py"], 1.0),
+    (&["rsl.py"], 1.0),
+];
 const HAND: &str = "allegro";
 /// Rounds per number of threads that choose between those.
 const TRIALS: usize = 2;
@@ -260,7 +265,7 @@ fn run() -> Outcome<bool> {
         settings.rounds,
         settings.iterations
     );
-    println!("states of the three bit for bit equal: {}", if identical { "yes" } else { "NO" });
+    println!("states of all bit for bit equal: {}", if identical { "yes" } else { "NO" });
 
     let mut rounds = Rounds {
         settings: &settings,

@@ -6,8 +6,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     ("worlds.py", include_str!("worlds.py")),
+    ("sb3_agent.py", include_str!("sb3_agent.py")),
+    ("sb3_own.py", include_str!("sb3_own.py")),
     ("sb3.py", include_str!("sb3.py")),
     ("rsl.py", include_str!("rsl.py")),
 ];
@@ -29,16 +31,17 @@ pub struct Turn {
 }
 
 impl Python {
-    /// Starts `script` on the task in `folder`; the file `path.f64` is written when this returns.
-    pub fn start(folder: &Path, script: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    /// Starts `script`, a file with its arguments, on the task in `folder`; the file `path.f64` is written when this returns.
+    pub fn start(folder: &Path, script: &[&str]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         for (name, text) in FILES {
             std::fs::write(folder.join(name), text)?;
         }
         let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
         let shown = python.to_string_lossy().into_owned();
         let mut child = Command::new(&python)
-            .arg(folder.join(script))
+            .arg(folder.join(script[0]))
             .arg(folder)
+            .args(&script[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,4 +1,4 @@
-"""One contestant of ppo_bench: PPO of Stable-Baselines3. Argument: the folder of the task."""
+"""One contestant of ppo_bench: PPO of Stable-Baselines3 over our batch. Argument: the folder of the task."""
 
 import sys
 
@@ -6,7 +6,7 @@ import numpy as np
 import stable_baselines3
 import torch
 from gymnasium import spaces
-from stable_baselines3 import PPO
+from sb3_agent import agent
 from stable_baselines3.common.vec_env import VecEnv
 from worlds import Worlds, converse, write_path
 
@@ -48,33 +48,6 @@ class Vectorised(VecEnv):
 folder = sys.argv[1]
 worlds = Worlds(folder)
 write_path(worlds, folder)
-task = worlds.task
-samples = task["worlds"] * task["horizon"]
-widths = task["hidden"]
-agent = PPO(
-    "MlpPolicy",
-    Vectorised(worlds),
-    learning_rate=task["rate"],
-    n_steps=task["horizon"],
-    batch_size=samples // task["minibatches"],
-    n_epochs=task["epochs"],
-    gamma=task["gamma"],
-    gae_lambda=task["lambda"],
-    clip_range=task["clip"],
-    vf_coef=1.0,
-    max_grad_norm=task["gradient_norm"],
-    policy_kwargs={
-        "net_arch": {"pi": widths, "vf": widths},
-        "activation_fn": torch.nn.ELU,
-        "log_std_init": task["log_std"],
-    },
-    seed=0,
-    device="cpu",
-)
-
-
-def learn(iterations):
-    agent.learn(iterations * samples, log_interval=None, reset_num_timesteps=False)
-
-
-converse("Stable-Baselines3", stable_baselines3.__version__, worlds, learn, torch.set_num_threads)
+learn = agent(Vectorised(worlds), worlds.task)
+name = "Stable-Baselines3 over MuJoCo's batch"
+converse(name, stable_baselines3.__version__, worlds, learn, torch.set_num_threads)

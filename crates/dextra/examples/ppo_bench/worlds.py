@@ -12,23 +12,31 @@ import numpy as np
 from mujoco.batch import Batch
 
 
-class Worlds:
-    """N worlds: actions are residuals round one row of targets; an episode ends after a fixed time."""
+class Rules:
+    """The task: actions are residuals round one row of targets; an episode ends after a fixed time."""
 
     def __init__(self, folder):
         with open(f"{folder}/task.json") as file:
             task = json.load(file)
-        model = mujoco.MjModel.from_xml_path(f"{folder}/scene.xml")
+        self.model = model = mujoco.MjModel.from_xml_path(f"{folder}/scene.xml")
         self.count, self.substeps, self.length = task["worlds"], task["substeps"], task["length"]
         self.base, self.scale = np.array(task["base"]), np.array(task["scale"])
         self.target, self.rate = np.array(task["target_m"]), task["rate_per_m"]
         self.start, self.object = np.array(task["start"]), task["object_qpos"]
-        self.batch = Batch(model, self.count, task["threads"])
-        self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
-        self.ctrl = self.batch.bind("ctrl")
         self.actions = model.nu
         self.size = model.nq + model.nv + model.nu
         self.task = task
+
+
+class Worlds(Rules):
+    """N worlds in one batch."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        model = self.model
+        self.batch = Batch(model, self.count, self.task["threads"])
+        self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
+        self.ctrl = self.batch.bind("ctrl")
         self.wall = self.cpu = 0.0
         self.action = np.zeros((self.count, model.nu), np.float32)
         self.age = 0
@@ -70,10 +78,10 @@ def write_path(worlds, folder):
     np.concatenate(rows).tofile(f"{folder}/path.f64")
 
 
-def converse(name, version, worlds, learn, set_threads):
+def converse(name, version, worlds, learn, set_threads, spent=time.process_time):
     """Says who it is, then answers every "THREADS ITERATIONS" on stdin.
 
-    An answer is "WALL_S CPU_S", of learning and stepping together, then those of the worlds alone.
+    `spent` tells processor seconds. An answer is "WALL_S CPU_S", of learning and stepping together, then those of the worlds alone.
     What `learn` prints goes to stderr.
     """
     answers, sys.stdout = sys.stdout, sys.stderr
@@ -82,7 +90,7 @@ def converse(name, version, worlds, learn, set_threads):
         threads, iterations = map(int, line.split())
         set_threads(threads)
         worlds.wall = worlds.cpu = 0.0
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), spent()
         learn(iterations)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        wall, cpu = time.perf_counter() - wall, spent() - cpu
         print(wall, cpu, worlds.wall, worlds.cpu, file=answers, flush=True)

@@ -2,6 +2,7 @@
 
 use super::{Lane, Termination, TrackConfig};
 use crate::track::curriculum::Relaxation;
+use crate::track::grasp::idle;
 use crate::track::observe::{Layout, View, disturb};
 use crate::track::randomise::{Noise, generator};
 use crate::track::reward::{Effort, TERMS, rewards};
@@ -85,7 +86,10 @@ impl Shared<'_, '_> {
         let limits = &config.termination;
         let mature = lane.episode.age > limits.grace;
         lane.terminated = mature && lost(limits, relaxation.tolerance, &seen, frame);
-        lane.truncated = !lane.terminated && lane.episode.at >= self.course.steps;
+        let settle = (config.grasp.settle / config.control_period).ceil() as usize;
+        let over = lane.episode.at >= self.course.steps
+            || idle(&self.course.grasps, lane.episode.at, settle);
+        lane.truncated = !lane.terminated && over;
     }
 
     /// Σ |force * velocity| over the finger servos and over the wrist servos, W.

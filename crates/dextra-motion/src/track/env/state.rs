@@ -7,7 +7,7 @@ use crate::track::reward::TERMS;
 use dextra_sim::batch::Sensed;
 
 /// First bytes of a saved state; the number is that of the format.
-const MAGIC: &[u8] = b"dextra track 1\n";
+const MAGIC: &[u8] = b"dextra track 2\n";
 
 impl TrackEnv<'_> {
     /// Everything that [`TrackEnv::load_state`] needs to go on with the same bits.
@@ -63,7 +63,7 @@ impl TrackEnv<'_> {
                 ..Sensed::default()
             };
             let lane = &mut self.lanes[world];
-            lane.episode = Episode::read(&mut input, &lane.episode, self.course.steps)?;
+            lane.episode = Episode::read(&mut input, &lane.episode, (self.course.steps, self.nu))?;
             lane.observation = input.singles(self.layout.size)?;
             self.fields.write(&mut self.batch, world, &lane.episode.variation, &relaxation)?;
         }

@@ -173,3 +173,32 @@ fn actions_cost_their_mean_square() {
     close(term(&found, "action"), -0.125);
     close(term(&found, "action_change"), -0.25);
 }
+
+/// `e^{-20 d}` with `d` the mean over an index tip 1 cm off and a thumb in its place, then 1 for two tips that
+/// touch, 1 for 2 cm of height, 4 e^{-40 d - 4 0.5} for a pose (3, 4, 3) cm and 0.5 rad off.
+#[test]
+fn the_unified_reward_pays_for_approach_grasp_and_lift_in_turn() {
+    let term = UnifiedConfig { weight: 0.5, ..RewardConfig::default().unified };
+    let config = RewardConfig { unified: term, ..RewardConfig::default() };
+    let (mut seen, mut frame) = scene();
+    frame.objects[0].translation.z = 0.03;
+    let thumb = SeenTip { finger: 0, ..tip(0.06) };
+    seen.hands[0].tips.push(thumb);
+    let wanted = TipFrame { goal: Some(upper()), ..frame.tips[0][0] };
+    frame.tips[0].push(wanted);
+    let pay = |seen: &Seen, rest: f64| unified(&config, seen, &frame, 0, &[rest]);
+    let approach = (-20.0 * 0.005f64).exp();
+    close(
+        pay(&seen, -0.02),
+        0.5 * (approach + 1.0 + 1.0 + 4.0 * (-40.0 * 0.0034f64.sqrt() - 2.0).exp()),
+    );
+    // 1 cm high is half of the lift, and no pose yet.
+    close(pay(&seen, -0.01), 0.5 * (approach + 1.0 + 0.5));
+    // Without the thumb nothing is lifted.
+    seen.hands[0].tips[1].push_in_world = Vector3::zeros();
+    close(pay(&seen, -0.02), 0.5 * (approach + 0.5));
+    // A tip beyond 6 cm leaves the approach alone: 8 cm and 0.
+    seen.hands[0].tips[0].in_world.z = 0.14;
+    close(pay(&seen, -0.02), 0.5 * (-20.0 * 0.04f64).exp());
+    close(unified(&RewardConfig::default(), &seen, &frame, 0, &[-0.02]), 0.0);
+}
