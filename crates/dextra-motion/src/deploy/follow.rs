@@ -1,0 +1,198 @@
+//! An arm that carries its flange along a path, and what it strikes on the way.
+
+use super::arm::Arm;
+use super::capsule::Capsule;
+use super::ik::{self, Solution};
+use dextra_core::Pose;
+
+/// How fast joints drift to the middle of their ranges where the path leaves them free, per second and half range.
+const PULL: f64 = 0.3;
+/// Starts tried at the first frame.
+const STARTS: usize = 24;
+/// Of those that reach the first frame, how many are followed.
+const FOLLOWED: usize = 4;
+/// Clearance that counts as touching, metres.
+const TOUCH_M: f64 = 0.0;
+
+/// What a flange carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// In the frame of the flange.
+    pub capsule: Capsule,
+}
+
+/// An overlap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Struck {
+    /// Frame.
+    pub frame: usize,
+    /// What overlaps what.
+    pub what: String,
+    /// How deep, metres.
+    pub depth: f64,
+}
+
+/// An arm along its whole path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Followed {
+    /// One solution per frame.
+    pub frames: Vec<Solution>,
+}
+
+impl Followed {
+    /// Frames whose pose was not reached.
+    pub fn unreached(&self) -> Vec<usize> {
+        (0..self.frames.len()).filter(|&frame| !self.frames[frame].is_reached()).collect()
+    }
+
+    /// Least distance of a joint to the end of its range, as a share of half the range.
+    pub fn margin(&self, arm: &Arm) -> f64 {
+        let share =
+            |q: f64, (low, high): (f64, f64)| (q - low).min(high - q) / (0.5 * (high - low));
+        let frames = self.frames.iter().flat_map(|s| s.q.iter().zip(&arm.range));
+        frames.map(|(&q, &range)| share(q, range)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Largest step of a joint from one frame to the next, radians.
+    pub fn largest_step(&self) -> f64 {
+        let steps = self.frames.windows(2).flat_map(|pair| pair[0].q.iter().zip(&pair[1].q));
+        steps.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+}
+
+/// Follows `path` (poses of the flange, `dt` seconds apart) with one arm: several starts at the first frame, the
+/// best of which is continued without jumps. Own collisions and those with the plane z = `table` decide as much as
+/// reach does.
+///
+/// # Panics
+/// When the path is empty.
+pub fn follow(
+    arm: &Arm,
+    world_from_base: &Pose,
+    path: &[Pose],
+    dt: f64,
+    load: Option<&Load>,
+    table: f64,
+) -> Followed {
+    let mut workspace = arm.workspace();
+    let mut starts: Vec<(f64, Solution)> = Vec::new();
+    for index in 0..STARTS {
+        let start = spread(arm, index);
+        let mut found = ik::solve(arm, &mut workspace, world_from_base, &path[0], &start, 0.0);
+        // Where the path leaves a joint free, the middle of its range is the place to begin.
+        for _ in 0..20 {
+            found = ik::solve(arm, &mut workspace, world_from_base, &path[0], &found.q, 0.1);
+        }
+        let one = Followed { frames: vec![found.clone()] };
+        let struck = strikes(&[(arm, *world_from_base, &one, load)], table).len() as f64;
+        let missed = if found.is_reached() { 0.0 } else { 10.0 + found.position_error };
+        let cost = missed + struck - one.margin(arm);
+        let twin =
+            |(_, s): &(f64, Solution)| s.q.iter().zip(&found.q).all(|(a, b)| (a - b).abs() < 0.05);
+        if !starts.iter().any(twin) {
+            starts.push((cost, found));
+        }
+    }
+    starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut best: Option<(f64, Followed)> = None;
+    for (_, start) in starts.into_iter().take(FOLLOWED) {
+        let followed = continued(arm, world_from_base, path, dt, start);
+        let cost = cost(arm, world_from_base, &followed, load, table);
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, followed));
+        }
+    }
+    best.expect("at least one start").1
+}
+
+/// The path continued from a solution of its first frame.
+fn continued(arm: &Arm, base: &Pose, path: &[Pose], dt: f64, start: Solution) -> Followed {
+    let mut workspace = arm.workspace();
+    let mut frames = vec![start];
+    for pose in &path[1..] {
+        let q = frames.last().map_or(&[][..], |last| &last.q);
+        frames.push(ik::solve(arm, &mut workspace, base, pose, q, PULL * dt));
+    }
+    Followed { frames }
+}
+
+/// Missed frames count most, then struck ones, then jumps, then nearness to limits.
+pub(super) fn cost(
+    arm: &Arm,
+    base: &Pose,
+    followed: &Followed,
+    load: Option<&Load>,
+    table: f64,
+) -> f64 {
+    let frames = followed.frames.len() as f64;
+    let missed = followed.unreached().len() as f64;
+    let mut struck: Vec<usize> =
+        strikes(&[(arm, *base, followed, load)], table).iter().map(|s| s.frame).collect();
+    struck.dedup();
+    let struck = struck.len() as f64;
+    let here = |count: f64| if count > 0.0 { 1.0 + count / frames } else { 0.0 };
+    100.0 * here(missed) + 10.0 * here(struck) + followed.largest_step().min(3.0)
+        - followed.margin(arm)
+}
+
+/// Starts spread over the ranges of the joints, the middle first: additive recurrence of irrational steps.
+fn spread(arm: &Arm, index: usize) -> Vec<f64> {
+    const PRIMES: [f64; 8] = [2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0];
+    let ranges = ik::inner_range(arm).enumerate();
+    ranges
+        .map(|(joint, (low, high))| {
+            let step = PRIMES[joint % PRIMES.len()].sqrt();
+            low + (high - low) * (0.5 + step * index as f64).fract()
+        })
+        .collect()
+}
+
+/// Everything that overlaps at some frame: links of one arm, an arm and the plane z = `table`, and two arms with
+/// what they carry. Two loads are not compared: the simulation has judged the hands.
+pub fn strikes(arms: &[(&Arm, Pose, &Followed, Option<&Load>)], table: f64) -> Vec<Struck> {
+    let count = arms.iter().map(|(_, _, followed, _)| followed.frames.len()).min().unwrap_or(0);
+    let mut workspaces: Vec<_> = arms.iter().map(|(arm, ..)| arm.workspace()).collect();
+    let mut found = Vec::new();
+    let name = |index: usize, link: usize| {
+        let arm = if arms.len() > 1 { ["first arm's ", "second arm's "][index.min(1)] } else { "" };
+        let load = link == arms[index].0.load();
+        if load { format!("{arm}hand") } else { format!("{arm}link {link}") }
+    };
+    for frame in 0..count {
+        let mut report = |what: String, clearance: f64| {
+            if clearance < TOUCH_M {
+                found.push(Struck { frame, what, depth: -clearance });
+            }
+        };
+        let mut shapes: Vec<Vec<(usize, Capsule)>> = Vec::with_capacity(arms.len());
+        for ((arm, base, followed, load), workspace) in arms.iter().zip(&mut workspaces) {
+            arm.flange(workspace, base, &followed.frames[frame].q);
+            shapes.push(arm.shapes(workspace, load.map(|load| &load.capsule)));
+        }
+        for (index, (arm, ..)) in arms.iter().enumerate() {
+            let own = &shapes[index];
+            for (at, (link, shape)) in own.iter().enumerate() {
+                // The base stands on the table, and hands have been judged on it.
+                if *link > 1 && *link != arm.load() {
+                    report(format!("{} and the table", name(index, *link)), shape.clearance(table));
+                }
+                for (other, second) in &own[at + 1..] {
+                    if !arm.are_neighbours(*link, *other) {
+                        let what = format!("{} and {}", name(index, *link), name(index, *other));
+                        report(what, shape.distance(second));
+                    }
+                }
+                for (further, (other_arm, ..)) in arms.iter().enumerate().skip(index + 1) {
+                    for (other, second) in &shapes[further] {
+                        if *link != arm.load() || *other != other_arm.load() {
+                            let what =
+                                format!("{} and {}", name(index, *link), name(further, *other));
+                            report(what, shape.distance(second));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    found
+}
