@@ -13,9 +13,10 @@ pub mod stream;
 
 pub use align::{Align, Aligned, align};
 pub use arm::Arm;
+pub use capsule::Capsule;
 pub use check::{ChannelCheck, check, needed_time_scale};
-pub use follow::{Followed, Load, Struck, follow};
-pub use stand::{Stand, place};
+pub use follow::{Followed, Load, Placed, Struck, follow, strikes};
+pub use stand::{Stand, Wanted, place};
 pub use stream::{Stream, smooth, with_rests};
 
 #[cfg(test)]

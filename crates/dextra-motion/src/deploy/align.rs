@@ -7,7 +7,10 @@
 use dextra_core::Pose;
 use dextra_core::hand::BodyPoint;
 use dextra_core::kinematics::{Coordinates, KinematicTree, Workspace};
-use nalgebra::{DMatrix, DVector, Matrix3, Point3, Rotation3, UnitQuaternion, Vector3};
+use nalgebra::{
+    DMatrix, DVector, Matrix3, Matrix3x6, Matrix6, Point3, Rotation3, UnitQuaternion, Vector3,
+    Vector6,
+};
 
 /// The question.
 #[derive(Clone, Debug)]
@@ -67,26 +70,24 @@ pub fn align(question: &Align<'_>) -> Aligned {
     let mut cost = solver.cost(&x);
     let mut damping = 1e-6;
     for _ in 0..ROUNDS {
-        let before = cost;
-        let step = solver.step(&x, damping);
+        let (before, pose) = (cost, solver.target_from_root);
+        let (step, shift) = solver.step(&x, damping);
         let trial = solver.moved(&x, &step);
+        if question.shift {
+            solver.target_from_root = shift * pose;
+        }
         let trial_cost = solver.cost(&trial);
         if trial_cost < cost {
             (x, cost, damping) = (trial, trial_cost, (damping * 0.2_f64).max(1e-12));
         } else {
+            solver.target_from_root = pose;
             damping *= 10.0;
-            if damping > 1e3 {
+            if damping > 1e6 {
                 break;
             }
             continue;
         }
-        if question.shift {
-            let old = solver.target_from_root;
-            solver.fit_shift(&x);
-            let shifted = solver.cost(&x);
-            if shifted < cost { cost = shifted } else { solver.target_from_root = old }
-        }
-        if before - cost < 1e-7 * before {
+        if before - cost < 1e-9 * before {
             break;
         }
     }
@@ -153,17 +154,20 @@ impl Solver<'_> {
         .collect()
     }
 
-    /// One Gauss-Newton step. A coordinate at a limit that the gradient drives beyond it is held.
-    fn step(&mut self, x: &[Vec<f64>], damping: f64) -> Vec<DVector<f64>> {
+    /// One Gauss-Newton step of the coordinates, and of the whole hand. A coordinate at a limit that the gradient
+    /// drives beyond it is held.
+    fn step(&mut self, x: &[Vec<f64>], damping: f64) -> (Vec<DVector<f64>>, Pose) {
         let (tip_weight, step_weight) = self.weights();
         let (frames, n) = (x.len(), self.question.coordinates.len());
         let mut blocks = Vec::with_capacity(frames);
-        let mut gradients = Vec::with_capacity(frames);
+        // Per frame: the gradient, and what the six numbers of a displacement of the hand add to it.
+        let mut sides: Vec<DMatrix<f64>> = Vec::with_capacity(frames);
         let mut held: Vec<Vec<bool>> = Vec::with_capacity(frames);
+        let (mut shift_block, mut shift_gradient) = (Matrix6::zeros(), Vector6::zeros());
         for t in 0..frames {
             let tips = self.tips(&x[t]);
             let mut block = DMatrix::zeros(n, n);
-            let mut gradient = DVector::zeros(n);
+            let mut side = DMatrix::zeros(n, 7);
             for (index, (point, &body)) in tips.iter().zip(&self.bodies).enumerate() {
                 let mut columns = DMatrix::<f64>::zeros(3, n);
                 for &joint in self.workspace.chain(body) {
@@ -173,15 +177,21 @@ impl Solver<'_> {
                     into += column;
                 }
                 let error: Vector3<f64> = point - self.question.targets[t][index];
+                let mut whole = Matrix3x6::identity();
+                whole.fixed_view_mut::<3, 3>(0, 3).copy_from(&-point.coords.cross_matrix());
                 block += columns.transpose() * &columns * tip_weight;
+                let mut gradient = side.column_mut(0);
                 gradient += columns.transpose() * error * tip_weight;
+                let mut shifts = side.columns_mut(1, 6);
+                shifts += columns.transpose() * whole * tip_weight;
+                shift_block += whole.transpose() * whole * tip_weight;
+                shift_gradient += whole.transpose() * error * tip_weight;
             }
-            for other in
-                [t.checked_sub(1), Some(t + 1).filter(|&o| o < frames)].into_iter().flatten()
-            {
+            let others = [t.checked_sub(1), Some(t + 1).filter(|&other| other < frames)];
+            for other in others.into_iter().flatten() {
                 for c in 0..n {
                     block[(c, c)] += step_weight;
-                    gradient[c] += step_weight * (x[t][c] - x[other][c]);
+                    side[(c, 0)] += step_weight * (x[t][c] - x[other][c]);
                 }
             }
             for c in 0..n {
@@ -189,20 +199,34 @@ impl Solver<'_> {
             }
             let stuck = (0..n).map(|c| {
                 let (low, high) = self.question.coordinates.range[c];
-                (x[t][c] <= low && gradient[c] > 0.0) || (x[t][c] >= high && gradient[c] < 0.0)
+                (x[t][c] <= low && side[(c, 0)] > 0.0) || (x[t][c] >= high && side[(c, 0)] < 0.0)
             });
             let stuck: Vec<bool> = stuck.collect();
             for c in (0..n).filter(|&c| stuck[c]) {
                 block.row_mut(c).fill(0.0);
                 block.column_mut(c).fill(0.0);
                 block[(c, c)] = 1.0;
-                gradient[c] = 0.0;
+                side.row_mut(c).fill(0.0);
             }
             blocks.push(block);
-            gradients.push(gradient);
+            sides.push(side);
             held.push(stuck);
         }
-        solve_chain(blocks, &gradients, &held, step_weight)
+        let solved = solve_chain(blocks, &sides, &held, step_weight);
+        let mut shift = Vector6::zeros();
+        if self.question.shift {
+            let mut right = -shift_gradient;
+            for (side, solved) in sides.iter().zip(&solved) {
+                let across = side.columns(1, 6).transpose();
+                right += &across * solved.column(0);
+                shift_block -= &across * solved.columns(1, 6);
+            }
+            shift_block += Matrix6::identity() * damping;
+            shift = shift_block.lu().solve(&right).unwrap_or_default();
+        }
+        let steps = solved.iter().map(|s| -(s.column(0) + s.columns(1, 6) * shift)).collect();
+        let turn = UnitQuaternion::from_scaled_axis(shift.fixed_rows::<3>(3).into_owned());
+        (steps, Pose::from_parts(shift.fixed_rows::<3>(0).into_owned().into(), turn))
     }
 
     /// The rigid displacement that brings the tips nearest to their targets over all frames (Kabsch).
@@ -231,46 +255,45 @@ impl Solver<'_> {
 }
 
 /// Solves the block tridiagonal system whose off-diagonal blocks are `-coupling` times the identity (zero where
-/// either side is held), for the negative gradient.
+/// either side is held), for every column of `sides`.
 fn solve_chain(
     mut blocks: Vec<DMatrix<f64>>,
-    gradients: &[DVector<f64>],
+    sides: &[DMatrix<f64>],
     held: &[Vec<bool>],
     coupling: f64,
-) -> Vec<DVector<f64>> {
+) -> Vec<DMatrix<f64>> {
     let frames = blocks.len();
-    let n = gradients.first().map_or(0, DVector::len);
-    let between = |t: usize, c: usize| {
-        if held[t][c] || held[t + 1][c] { 0.0 } else { -coupling }
-    };
-    let mut right: Vec<DVector<f64>> = gradients.iter().map(|g| -g).collect();
+    let n = sides.first().map_or(0, DMatrix::nrows);
+    let between = |t: usize, c: usize| if held[t][c] || held[t + 1][c] { 0.0 } else { -coupling };
+    let mut right = sides.to_vec();
     let mut inverses: Vec<DMatrix<f64>> = Vec::with_capacity(frames);
     for t in 0..frames {
         if t > 0 {
             let before = &inverses[t - 1];
-            let off = DVector::from_iterator(n, (0..n).map(|c| between(t - 1, c)));
             for row in 0..n {
                 for column in 0..n {
-                    blocks[t][(row, column)] -= off[row] * before[(row, column)] * off[column];
+                    blocks[t][(row, column)] -=
+                        between(t - 1, row) * before[(row, column)] * between(t - 1, column);
                 }
             }
-            let carried = before * &right[t - 1];
+            let mut carried = before * &right[t - 1];
             for c in 0..n {
-                right[t][c] -= off[c] * carried[c];
+                carried.row_mut(c).scale_mut(between(t - 1, c));
             }
+            right[t] -= carried;
         }
         let block = blocks[t].clone();
         inverses.push(block.try_inverse().unwrap_or_else(|| DMatrix::zeros(n, n)));
     }
-    let mut steps = vec![DVector::zeros(n); frames];
     for t in (0..frames).rev() {
-        let mut rest = right[t].clone();
         if t + 1 < frames {
+            let mut later = right[t + 1].clone();
             for c in 0..n {
-                rest[c] -= between(t, c) * steps[t + 1][c];
+                later.row_mut(c).scale_mut(between(t, c));
             }
+            right[t] -= later;
         }
-        steps[t] = &inverses[t] * rest;
+        right[t] = &inverses[t] * &right[t];
     }
-    steps
+    right
 }

@@ -21,6 +21,21 @@ pub struct Load {
     pub capsule: Capsule,
 }
 
+/// An arm that has followed its path.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a> {
+    /// What it is called where something is struck; empty when it is alone.
+    pub name: &'a str,
+    /// The arm.
+    pub arm: &'a Arm,
+    /// Where it stands.
+    pub world_from_base: Pose,
+    /// Its joints.
+    pub followed: &'a Followed,
+    /// What it carries.
+    pub load: Option<&'a Load>,
+}
+
 /// An overlap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Struck {
@@ -84,7 +99,7 @@ pub fn follow(
             found = ik::solve(arm, &mut workspace, world_from_base, &path[0], &found.q, 0.1);
         }
         let one = Followed { frames: vec![found.clone()] };
-        let struck = strikes(&[(arm, *world_from_base, &one, load)], table).len() as f64;
+        let struck = strikes(&[alone(arm, world_from_base, &one, load)], table).len() as f64;
         let missed = if found.is_reached() { 0.0 } else { 10.0 + found.position_error };
         let cost = missed + struck - one.margin(arm);
         let twin =
@@ -127,12 +142,21 @@ pub(super) fn cost(
     let frames = followed.frames.len() as f64;
     let missed = followed.unreached().len() as f64;
     let mut struck: Vec<usize> =
-        strikes(&[(arm, *base, followed, load)], table).iter().map(|s| s.frame).collect();
+        strikes(&[alone(arm, base, followed, load)], table).iter().map(|s| s.frame).collect();
     struck.dedup();
     let struck = struck.len() as f64;
     let here = |count: f64| if count > 0.0 { 1.0 + count / frames } else { 0.0 };
     100.0 * here(missed) + 10.0 * here(struck) + followed.largest_step().min(3.0)
         - followed.margin(arm)
+}
+
+fn alone<'a>(
+    arm: &'a Arm,
+    base: &Pose,
+    followed: &'a Followed,
+    load: Option<&'a Load>,
+) -> Placed<'a> {
+    Placed { name: "", arm, world_from_base: *base, followed, load }
 }
 
 /// Starts spread over the ranges of the joints, the middle first: additive recurrence of irrational steps.
@@ -149,14 +173,14 @@ fn spread(arm: &Arm, index: usize) -> Vec<f64> {
 
 /// Everything that overlaps at some frame: links of one arm, an arm and the plane z = `table`, and two arms with
 /// what they carry. Two loads are not compared: the simulation has judged the hands.
-pub fn strikes(arms: &[(&Arm, Pose, &Followed, Option<&Load>)], table: f64) -> Vec<Struck> {
-    let count = arms.iter().map(|(_, _, followed, _)| followed.frames.len()).min().unwrap_or(0);
-    let mut workspaces: Vec<_> = arms.iter().map(|(arm, ..)| arm.workspace()).collect();
+pub fn strikes(arms: &[Placed<'_>], table: f64) -> Vec<Struck> {
+    let count = arms.iter().map(|placed| placed.followed.frames.len()).min().unwrap_or(0);
+    let mut workspaces: Vec<_> = arms.iter().map(|placed| placed.arm.workspace()).collect();
     let mut found = Vec::new();
     let name = |index: usize, link: usize| {
-        let arm = if arms.len() > 1 { ["first arm's ", "second arm's "][index.min(1)] } else { "" };
-        let load = link == arms[index].0.load();
-        if load { format!("{arm}hand") } else { format!("{arm}link {link}") }
+        let Placed { name, arm, .. } = arms[index];
+        let part = if link == arm.load() { "hand".to_owned() } else { format!("arm link {link}") };
+        format!("{name} {part}").trim_start().to_owned()
     };
     for frame in 0..count {
         let mut report = |what: String, clearance: f64| {
@@ -165,11 +189,12 @@ pub fn strikes(arms: &[(&Arm, Pose, &Followed, Option<&Load>)], table: f64) -> V
             }
         };
         let mut shapes: Vec<Vec<(usize, Capsule)>> = Vec::with_capacity(arms.len());
-        for ((arm, base, followed, load), workspace) in arms.iter().zip(&mut workspaces) {
-            arm.flange(workspace, base, &followed.frames[frame].q);
-            shapes.push(arm.shapes(workspace, load.map(|load| &load.capsule)));
+        for (placed, workspace) in arms.iter().zip(&mut workspaces) {
+            let q = &placed.followed.frames[frame].q;
+            placed.arm.flange(workspace, &placed.world_from_base, q);
+            shapes.push(placed.arm.shapes(workspace, placed.load.map(|load| &load.capsule)));
         }
-        for (index, (arm, ..)) in arms.iter().enumerate() {
+        for (index, Placed { arm, .. }) in arms.iter().enumerate() {
             let own = &shapes[index];
             for (at, (link, shape)) in own.iter().enumerate() {
                 // The base stands on the table, and hands have been judged on it.
@@ -182,9 +207,9 @@ pub fn strikes(arms: &[(&Arm, Pose, &Followed, Option<&Load>)], table: f64) -> V
                         report(what, shape.distance(second));
                     }
                 }
-                for (further, (other_arm, ..)) in arms.iter().enumerate().skip(index + 1) {
+                for (further, placed) in arms.iter().enumerate().skip(index + 1) {
                     for (other, second) in &shapes[further] {
-                        if *link != arm.load() || *other != other_arm.load() {
+                        if *link != arm.load() || *other != placed.arm.load() {
                             let what =
                                 format!("{} and {}", name(index, *link), name(further, *other));
                             report(what, shape.distance(second));

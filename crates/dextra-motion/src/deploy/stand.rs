@@ -1,7 +1,7 @@
 //! Where arms stand and how hands are bolted to them, so that the paths of the flanges can be reached.
 
 use super::arm::Arm;
-use super::follow::{self, Followed, Load, strikes};
+use super::follow::{self, Followed, Load, Placed, strikes};
 use dextra_core::Pose;
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use std::f64::consts::PI;
@@ -86,10 +86,10 @@ pub fn place(wanted: &[Wanted<'_>], dt: f64, table: f64) -> Vec<Stand> {
                 .norm();
             let loads =
                 [a.stand.load(wanted[0].load.as_ref()), b.stand.load(wanted[1].load.as_ref())];
-            let both = [
-                (wanted[0].arm, a.stand.world_from_base, &a.keyframes, loads[0].as_ref()),
-                (wanted[1].arm, b.stand.world_from_base, &b.keyframes, loads[1].as_ref()),
-            ];
+            let placed = |index: usize, candidate| {
+                placed_at(&wanted[index], candidate, loads[index].as_ref())
+            };
+            let both = [placed(0, a), placed(1, b)];
             let mut struck: Vec<usize> = strikes(&both, table).iter().map(|s| s.frame).collect();
             struck.dedup();
             let near = if gap < APART { 50.0 } else { 0.0 };
@@ -100,6 +100,20 @@ pub fn place(wanted: &[Wanted<'_>], dt: f64, table: f64) -> Vec<Stand> {
         }
     }
     best.expect("two lists that are not empty").1.to_vec()
+}
+
+fn placed_at<'a>(
+    wanted: &Wanted<'a>,
+    candidate: &'a Candidate,
+    load: Option<&'a Load>,
+) -> Placed<'a> {
+    Placed {
+        name: "",
+        arm: wanted.arm,
+        world_from_base: candidate.stand.world_from_base,
+        followed: &candidate.keyframes,
+        load,
+    }
 }
 
 /// The best stands of one arm, the best first; at least one.

@@ -1,7 +1,7 @@
 use super::align::{Align, align};
 use super::capsule::{Capsule, segment_distance};
 use super::check::{check, needed_time_scale};
-use super::follow::{Load, follow, strikes};
+use super::follow::{Load, Placed, follow, strikes};
 use super::stand::{Wanted, place};
 use super::stream::{Stream, smooth, with_rests};
 use super::{Arm, ik};
@@ -99,15 +99,24 @@ fn an_arm_follows_a_path_without_jumps_and_without_striking() {
     let followed = follow(&arm, &Pose::identity(), &path, 0.02, None, 0.0);
     assert_eq!(followed.unreached(), [0usize; 0]);
     assert!(followed.largest_step() < 0.08, "{}", followed.largest_step());
-    let arms = [(&arm, Pose::identity(), &followed, None)];
+    let at = |name, world_from_base| Placed {
+        name,
+        arm: &arm,
+        world_from_base,
+        followed: &followed,
+        load: None,
+    };
+    let arms = [at("right", Pose::identity())];
     assert_eq!(strikes(&arms, 0.0), []);
     // The same motion over a table at the height of the wrist is in the way.
     let high = strikes(&arms, 0.35);
     assert!(high.iter().any(|s| s.what.contains("table") && s.depth > 0.0), "{high:?}");
     // And a second arm at the same place is struck at every frame.
     let other = Pose::translation(0.05, 0.0, 0.0);
-    let both = [arms[0], (&arm, other, &followed, None)];
-    assert!(strikes(&both, 0.0).iter().any(|s| s.frame == 59));
+    let struck = strikes(&[arms[0], at("left", other)], 0.0);
+    assert!(
+        struck.iter().any(|s| s.frame == 59 && s.what == "right arm link 3 and left arm link 3")
+    );
 }
 
 #[test]
