@@ -7,10 +7,22 @@ use dextra_core::Pose;
 
 /// How fast joints drift to the middle of their ranges where the path leaves them free, per second and half range.
 const PULL: f64 = 0.3;
-/// Starts tried at the first frame.
-const STARTS: usize = 24;
-/// Of those that reach the first frame, how many are followed.
-const FOLLOWED: usize = 4;
+/// How hard a path is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Starts at the first frame.
+    starts: usize,
+    /// Of these, how many are followed.
+    followed: usize,
+    /// Pulls of each start to the middle of the ranges.
+    pulls: usize,
+}
+
+/// For a path that is to be played.
+const THOROUGH: Effort = Effort { starts: 24, followed: 4, pulls: 20 };
+/// To compare stands.
+pub(super) const QUICK: Effort = Effort { starts: 6, followed: 1, pulls: 6 };
+
 /// Clearance that counts as touching, metres.
 const TOUCH_M: f64 = 0.0;
 
@@ -89,13 +101,26 @@ pub fn follow(
     load: Option<&Load>,
     table: f64,
 ) -> Followed {
+    follow_with(THOROUGH, arm, world_from_base, path, dt, load, table)
+}
+
+/// See [`follow`].
+pub(super) fn follow_with(
+    effort: Effort,
+    arm: &Arm,
+    world_from_base: &Pose,
+    path: &[Pose],
+    dt: f64,
+    load: Option<&Load>,
+    table: f64,
+) -> Followed {
     let mut workspace = arm.workspace();
     let mut starts: Vec<(f64, Solution)> = Vec::new();
-    for index in 0..STARTS {
+    for index in 0..effort.starts {
         let start = spread(arm, index);
         let mut found = ik::solve(arm, &mut workspace, world_from_base, &path[0], &start, 0.0);
         // Where the path leaves a joint free, the middle of its range is the place to begin.
-        for _ in 0..20 {
+        for _ in 0..effort.pulls {
             found = ik::solve(arm, &mut workspace, world_from_base, &path[0], &found.q, 0.1);
         }
         let one = Followed { frames: vec![found.clone()] };
@@ -110,7 +135,7 @@ pub fn follow(
     }
     starts.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut best: Option<(f64, Followed)> = None;
-    for (_, start) in starts.into_iter().take(FOLLOWED) {
+    for (_, start) in starts.into_iter().take(effort.followed) {
         let followed = continued(arm, world_from_base, path, dt, start);
         let cost = cost(arm, world_from_base, &followed, load, table);
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {

@@ -1,7 +1,7 @@
 //! Where arms stand and how hands are bolted to them, so that the paths of the flanges can be reached.
 
 use super::arm::Arm;
-use super::follow::{self, Followed, Load, Placed, strikes};
+use super::follow::{self, Followed, Load, Placed, QUICK, strikes};
 use dextra_core::Pose;
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use std::f64::consts::PI;
@@ -148,8 +148,15 @@ fn candidates(wanted: &Wanted<'_>, dt: f64, table: f64) -> Vec<Candidate> {
             let path = stand.path(&keyframes);
             let load = stand.load(wanted.load.as_ref());
             let dt = dt * step as f64;
-            let keyframes =
-                follow::follow(wanted.arm, &world_from_base, &path, dt, load.as_ref(), table);
+            let keyframes = follow::follow_with(
+                QUICK,
+                wanted.arm,
+                &world_from_base,
+                &path,
+                dt,
+                load.as_ref(),
+                table,
+            );
             let cost = follow::cost(wanted.arm, &world_from_base, &keyframes, load.as_ref(), table);
             found.push(Candidate { stand, cost, keyframes });
         }

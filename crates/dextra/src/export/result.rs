@@ -100,7 +100,7 @@ impl TransferResult {
                 side,
                 world_from_root: qpos.iter().map(|q| place.world_from_root(q)).collect(),
                 measured: qpos.iter().map(|q| place.joints(q)).collect(),
-                targets: ctrl.iter().map(|c| place.targets(c)).collect(),
+                targets: ctrl.iter().map(|c| within(&hand, place.targets(c))).collect(),
                 hand,
             });
         }
@@ -122,6 +122,14 @@ impl TransferResult {
             report,
         })
     }
+}
+
+/// Targets as the servos take them: inside the ranges of their controls.
+fn within(hand: &Hand, mut targets: Vec<f64>) -> Vec<f64> {
+    for (target, actuator) in targets.iter_mut().zip(&hand.actuators) {
+        *target = target.clamp(actuator.ctrl_range.0, actuator.ctrl_range.1);
+    }
+    targets
 }
 
 fn stage(error: dextra_data::DataError) -> Error {

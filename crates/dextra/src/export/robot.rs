@@ -143,11 +143,12 @@ pub fn robot(request: &RobotRequest, reporter: &dyn Reporter) -> Result<RobotRep
     let mut played = Vec::new();
     for source in &result.hands {
         reporter.stage("hand", None);
+        let device = sided(&device, source.side);
         let played_hand = hand::play(request, &result, source, &device, rest, &mut report)?;
         machines.push(Machine {
             stem: format!("{}_hand", source.side.name()),
             side: source.side,
-            device: sided(&device, source.side),
+            device,
             stream: Stream::new(played_hand.rows.clone(), result.dt),
         });
         played.push(played_hand);

@@ -35,7 +35,10 @@ pub fn play(
     report: &mut RobotReport,
 ) -> Result<Played, Error> {
     let sigma = request.smoothing_s / result.dt;
-    let roots = signal::smooth_poses(&with_rests(&source.world_from_root, rest), sigma);
+    let raw = with_rests(&source.world_from_root, rest);
+    let roots = signal::smooth_poses(&raw, sigma);
+    let moved = raw.iter().zip(&roots).map(|(a, b)| dextra_core::pose::distance_between(a, b));
+    report.smoothing_max_mm = moved.fold(report.smoothing_max_mm, |most, d| most.max(d * 1000.0));
     let hand = match &request.onto {
         None => source.hand.clone(),
         Some(onto) => Hand::resolve(onto, source.side)

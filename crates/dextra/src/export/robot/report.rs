@@ -182,6 +182,8 @@ pub struct RobotReport {
     pub rest_s: f64,
     /// Standard deviation of the smoothing, seconds.
     pub smoothing_s: f64,
+    /// Farthest that it moves a wrist, millimetres.
+    pub smoothing_max_mm: f64,
     /// `"cubic"`.
     pub interpolation: &'static str,
     /// For another hand than the simulated one.
@@ -234,6 +236,7 @@ impl RobotReport {
             duration_s: 0.0,
             rest_s: 0.0,
             smoothing_s: request.smoothing_s,
+            smoothing_max_mm: 0.0,
             interpolation: "cubic",
             alignment: Vec::new(),
             arms: Vec::new(),
@@ -255,8 +258,13 @@ impl RobotReport {
             RobotStatus::Refused => "refused",
         };
         let mut text = format!(
-            "{} on {} for {}: {status}; {:.2} s, time stretched {:.3} times\n",
-            self.clip, self.hand, self.device, self.duration_s, self.time_scale
+            "{} on {} for {}: {status}; {:.2} s, time stretched {:.3} times; smoothing moves wrists by up to {:.2} mm\n",
+            self.clip,
+            self.hand,
+            self.device,
+            self.duration_s,
+            self.time_scale,
+            self.smoothing_max_mm
         );
         for cause in &self.causes {
             text += &format!("refused because {cause}\n");
