@@ -7,6 +7,9 @@ use dextra_core::Pose;
 
 /// How fast joints drift to the middle of their ranges where the path leaves them free, per second and half range.
 const PULL: f64 = 0.3;
+/// The drift sets in and dies away over this time, so that joints begin and end at rest; seconds.
+const FADE_S: f64 = 0.5;
+
 /// How hard a path is tried.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
@@ -149,9 +152,11 @@ pub(super) fn follow_with(
 fn continued(arm: &Arm, base: &Pose, path: &[Pose], dt: f64, start: Solution) -> Followed {
     let mut workspace = arm.workspace();
     let mut frames = vec![start];
-    for pose in &path[1..] {
+    for (frame, pose) in path.iter().enumerate().skip(1) {
         let q = frames.last().map_or(&[][..], |last| &last.q);
-        frames.push(ik::solve(arm, &mut workspace, base, pose, q, PULL * dt));
+        let share = (frame.min(path.len() - 1 - frame) as f64 * dt / FADE_S).min(1.0);
+        let faded = share * share * (3.0 - 2.0 * share);
+        frames.push(ik::solve(arm, &mut workspace, base, pose, q, PULL * dt * faded));
     }
     Followed { frames }
 }

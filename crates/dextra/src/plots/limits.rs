@@ -28,7 +28,9 @@ pub fn draw(title: &str, device: &Device, rows: &[Vec<f64>], rate: f64) -> RgbIm
         edges: (left, right),
     };
     let frames = (HEADER_PX, PANEL_PX.0, PANEL_PX.1);
-    stack(&mut canvas, &axis, &panels(device, rows, rate), frames, legend_right, "time, s");
+    let mut panels = panels(device, rows, rate);
+    panels.retain(|panel| !panel.series.is_empty());
+    stack(&mut canvas, &axis, &panels, frames, legend_right, "time, s");
     canvas.into_image()
 }
 
