@@ -20,18 +20,28 @@ pub enum RobotStatus {
 
 /// What one number that is sent does, in the device's unit and per second.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
 pub struct ChannelReport {
+    /// The vendor's name.
     pub name: String,
+    /// Lowest position.
     pub position_min: f64,
+    /// Highest position.
     pub position_max: f64,
+    /// What is allowed; `None` where nothing is published, here and below.
     pub position_limits: Option<(f64, f64)>,
+    /// Distance to the limits.
     pub margin: Option<f64>,
+    /// Largest speed.
     pub velocity: f64,
+    /// What is allowed.
     pub velocity_limit: Option<f64>,
+    /// Largest acceleration.
     pub acceleration: f64,
+    /// What is allowed.
     pub acceleration_limit: Option<f64>,
+    /// Largest jerk.
     pub jerk: f64,
+    /// What is allowed.
     pub jerk_limit: Option<f64>,
     /// Limits that are not kept.
     pub broken: Vec<&'static str>,
