@@ -42,6 +42,11 @@ pub struct Aligned {
     pub errors: Vec<Vec<f64>>,
 }
 
+/// What displacing the whole hand costs next to the squared distance of a fingertip. Small, as it only has to decide
+/// between displacements that serve the fingertips alike; a wrist of the hand's own could turn them back.
+const SHIFT_WEIGHT: f64 = 1e-4;
+/// Length that one radian of that displacement counts as, metres.
+const SHIFT_RADIAN_M: f64 = 0.1;
 /// Rounds of Gauss-Newton at most.
 const ROUNDS: usize = 60;
 
@@ -115,6 +120,12 @@ impl Solver<'_> {
         (1.0 / (frames * tips) as f64, speed * speed / frames.max(2) as f64)
     }
 
+    /// Translation and rotation vector of the displacement so far.
+    fn shift(&self) -> (Vector3<f64>, Vector3<f64>) {
+        let pose = &self.target_from_root;
+        (pose.translation.vector, pose.rotation.scaled_axis())
+    }
+
     fn pose(&mut self, x: &[f64]) {
         let mut q = vec![0.0; self.question.tree.joints.len()];
         self.question.coordinates.expand(x, &mut q);
@@ -129,7 +140,9 @@ impl Solver<'_> {
 
     fn cost(&mut self, x: &[Vec<f64>]) -> f64 {
         let (tip_weight, step_weight) = self.weights();
-        let mut sum = 0.0;
+        let (moved, turned) = self.shift();
+        let turned = SHIFT_RADIAN_M * turned;
+        let mut sum = SHIFT_WEIGHT * (moved.norm_squared() + turned.norm_squared());
         for (t, row) in x.iter().enumerate() {
             let tips = self.tips(row);
             let targets = &self.question.targets[t];
@@ -215,6 +228,16 @@ impl Solver<'_> {
         let solved = solve_chain(blocks, &sides, &held, step_weight);
         let mut shift = Vector6::zeros();
         if self.question.shift {
+            let (moved, turned) = self.shift();
+            let mut whole = Matrix3x6::identity();
+            whole.fixed_view_mut::<3, 3>(0, 3).copy_from(&-moved.cross_matrix());
+            shift_block += whole.transpose() * whole * SHIFT_WEIGHT;
+            shift_gradient += whole.transpose() * moved * SHIFT_WEIGHT;
+            let turn_weight = SHIFT_WEIGHT * SHIFT_RADIAN_M * SHIFT_RADIAN_M;
+            for axis in 0..3 {
+                shift_block[(3 + axis, 3 + axis)] += turn_weight;
+                shift_gradient[3 + axis] += turn_weight * turned[axis];
+            }
             let mut right = -shift_gradient;
             for (side, solved) in sides.iter().zip(&solved) {
                 let across = side.columns(1, 6).transpose();

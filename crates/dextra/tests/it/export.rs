@@ -44,7 +44,7 @@ fn the_table_is_the_controls_in_the_vendors_order_and_rate() {
         assert!(comments.iter().any(|line| line.starts_with(word)), "{word} in {comments:?}");
     }
     assert!((rows[1][0] - 0.01).abs() < 1e-9);
-    // The model's order is index, middle, ring, thumb too; six wrist servos come before it in `ctrl`.
+    // The model's order is index, middle, ring, thumb too, and the wrist's servos come after it in `ctrl`.
     let npz = Npz::open(&cube_on_allegro().dir.path().join("rollout.npz")).unwrap();
     let (shape, ctrl) = npz.array_f64("ctrl").unwrap();
     let dt = npz.scalar_f64("timestep_s").unwrap();
@@ -57,7 +57,7 @@ fn the_table_is_the_controls_in_the_vendors_order_and_rate() {
             continue;
         }
         for joint in 0..16 {
-            let target = ctrl[state * shape[1] + 6 + joint];
+            let target = ctrl[state * shape[1] + joint];
             let (low, high) = report.devices[0].channels[joint].position_limits.unwrap();
             let sent = rows[near as usize][1 + joint];
             assert!(

@@ -213,7 +213,7 @@ fn aligned(
     });
     let mut q = vec![0.0; hand.tree.joints.len()];
     let inverse = Inverse::new(hand);
-    let (mut commands, mut errors) = (Vec::new(), Vec::new());
+    let (mut commands, mut errors) = (Vec::new(), Vec::<f64>::new());
     for (x, targets) in found.x.iter().zip(&targets) {
         hand.coordinates.expand(x, &mut q);
         let row = hand.ctrl(&q);
@@ -234,6 +234,12 @@ fn aligned(
     report.alignment.push(AlignmentReport {
         side: source.side.name().to_owned(),
         fingers: names,
+        finger_mean_mm: (0..own.len())
+            .map(|finger| {
+                let of_finger = || errors.iter().skip(finger).step_by(own.len());
+                of_finger().sum::<f64>() / of_finger().count() as f64
+            })
+            .collect(),
         tip_mean_mm: errors.iter().sum::<f64>() / errors.len() as f64,
         tip_p95_mm: percentile(&errors, 95.0).unwrap_or(0.0),
         tip_max_mm: errors.iter().copied().fold(0.0, f64::max),

@@ -117,6 +117,8 @@ pub struct AlignmentReport {
     pub side: String,
     /// Fingers that both hands have.
     pub fingers: Vec<String>,
+    /// Mean distance of each over time, millimetres.
+    pub finger_mean_mm: Vec<f64>,
     /// Mean distance over fingers and time, millimetres.
     pub tip_mean_mm: f64,
     /// Its 95th percentile.
@@ -280,9 +282,17 @@ impl RobotReport {
             text += &format!("refused because {cause}\n");
         }
         for a in &self.alignment {
+            let each = a.fingers.iter().zip(&a.finger_mean_mm);
+            let each: Vec<String> = each.map(|(name, mm)| format!("{name} {mm:.2}")).collect();
             text += &format!(
-                "{} fingertips: mean {:.2} mm, 95 % below {:.2} mm, at most {:.2} mm; palm displaced {:.1} mm and {:.1} deg\n",
-                a.side, a.tip_mean_mm, a.tip_p95_mm, a.tip_max_mm, a.palm_shift_mm, a.palm_turn_deg
+                "{} fingertips: mean {:.2} mm ({}), 95 % below {:.2} mm, at most {:.2} mm; palm displaced {:.1} mm and {:.1} deg\n",
+                a.side,
+                a.tip_mean_mm,
+                each.join(", "),
+                a.tip_p95_mm,
+                a.tip_max_mm,
+                a.palm_shift_mm,
+                a.palm_turn_deg
             );
         }
         for a in &self.arms {
