@@ -179,6 +179,10 @@ pub struct RobotArgs {
     /// How a hand is turned on its flange, such as left=45; others are chosen.
     #[arg(long, value_name = "SIDE=DEG", value_parser = turn)]
     pub turn_deg: Vec<(Side, f64)>,
+    /// Height of what the arms stand on and must not strike, where it is not the table of the scene: lower when the
+    /// object stands on a pedestal.
+    #[arg(long, value_name = "Z", value_parser = number, allow_hyphen_values = true)]
+    pub table_m: Option<f64>,
     /// Messages per second to every machine [default: each vendor's].
     #[arg(long, value_name = "HZ", value_parser = positive)]
     pub rate_hz: Option<f64>,

@@ -22,6 +22,7 @@ fn robot(args: &RobotArgs) -> Result<Exit> {
         arm: args.arms.clone(),
         stands: args.stand.clone(),
         turns: args.turn_deg.clone(),
+        table_m: args.table_m,
         rate_hz: args.rate_hz,
         measured: args.measured,
         smoothing_s: args.smoothing_s,

@@ -10,6 +10,9 @@ const PULL: f64 = 0.3;
 /// The drift sets in and dies away over this time, so that joints begin and end at rest; seconds.
 const FADE_S: f64 = 0.5;
 
+/// An acceleration that slows an arm of this size down, rad/s².
+const HARD: f64 = 10.0;
+
 /// How hard a path is tried.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
@@ -83,6 +86,15 @@ impl Followed {
         frames.map(|(&q, &range)| share(q, range)).fold(f64::INFINITY, f64::min)
     }
 
+    /// Largest acceleration of a joint with frames `dt` seconds apart, rad/s². Near a singularity it is large.
+    pub fn acceleration(&self, dt: f64) -> f64 {
+        let bend = |t: &[Solution]| {
+            let joints = t[0].q.iter().zip(&t[1].q).zip(&t[2].q);
+            joints.map(|((a, b), c)| (a - 2.0 * b + c).abs()).fold(0.0, f64::max)
+        };
+        self.frames.windows(3).map(bend).fold(0.0, f64::max) / (dt * dt)
+    }
+
     /// Largest step of a joint from one frame to the next, radians.
     pub fn largest_step(&self) -> f64 {
         let steps = self.frames.windows(2).flat_map(|pair| pair[0].q.iter().zip(&pair[1].q));
@@ -140,7 +152,7 @@ pub(super) fn follow_with(
     let mut best: Option<(f64, Followed)> = None;
     for (_, start) in starts.into_iter().take(effort.followed) {
         let followed = continued(arm, world_from_base, path, dt, start);
-        let cost = cost(arm, world_from_base, &followed, load, table);
+        let cost = cost(arm, world_from_base, &followed, dt, load, table);
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, followed));
         }
@@ -161,11 +173,12 @@ fn continued(arm: &Arm, base: &Pose, path: &[Pose], dt: f64, start: Solution) ->
     Followed { frames }
 }
 
-/// Missed frames count most, then struck ones, then jumps, then nearness to limits.
+/// Missed frames count most, then struck ones, then hard accelerations, then nearness to limits.
 pub(super) fn cost(
     arm: &Arm,
     base: &Pose,
     followed: &Followed,
+    dt: f64,
     load: Option<&Load>,
     table: f64,
 ) -> f64 {
@@ -176,7 +189,7 @@ pub(super) fn cost(
     struck.dedup();
     let struck = struck.len() as f64;
     let here = |count: f64| if count > 0.0 { 1.0 + count / frames } else { 0.0 };
-    100.0 * here(missed) + 10.0 * here(struck) + followed.largest_step().min(3.0)
+    100.0 * here(missed) + 10.0 * here(struck) + (followed.acceleration(dt) / HARD).sqrt().min(5.0)
         - followed.margin(arm)
 }
 

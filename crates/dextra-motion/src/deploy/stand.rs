@@ -13,9 +13,11 @@ const DIRECTIONS: usize = 12;
 /// Angles at which the hand may be turned on the flange, degrees.
 const TURNS_DEG: [f64; 8] = [0.0, 90.0, 180.0, 270.0, 45.0, 135.0, 225.0, 315.0];
 /// Frames of the path that decide.
-const KEYFRAMES: usize = 12;
-/// Stands of each arm that are tried together with those of the other.
-const SHORTLIST: usize = 12;
+const KEYFRAMES: usize = 100;
+/// Stands of each arm that are tried together with those of the other, at different places.
+const SHORTLIST: usize = 30;
+/// Every how many of these frames two arms are looked at together.
+const THINNED: usize = 4;
 /// Bases of two arms keep this distance, metres.
 const APART: f64 = 0.35;
 
@@ -64,10 +66,11 @@ impl Stand {
 struct Candidate {
     stand: Stand,
     cost: f64,
-    keyframes: Followed,
+    /// Some of the keyframes.
+    thinned: Followed,
 }
 
-/// Stands for one arm or two on a table of height `table`, the best for a dozen frames of their paths. Hands may be
+/// Stands for one arm or two on a table of height `table`, the best for a hundred frames of their paths. Hands may be
 /// turned on the flanges by eighths of a turn.
 ///
 /// # Panics
@@ -81,19 +84,21 @@ pub fn place(wanted: &[Wanted<'_>], dt: f64, table: f64) -> Vec<Stand> {
     let mut best: Option<(f64, [Stand; 2])> = None;
     for a in first {
         for b in second {
-            let gap = (a.stand.world_from_base.translation.vector
-                - b.stand.world_from_base.translation.vector)
-                .norm();
+            let alone = a.cost + b.cost;
+            if best.as_ref().is_some_and(|(least, _)| alone >= *least) {
+                break;
+            }
+            let [at, other] = [a, b].map(|c| c.stand.world_from_base.translation.vector);
+            let near = if (at - other).norm() < APART { 50.0 } else { 0.0 };
             let loads =
                 [a.stand.load(wanted[0].load.as_ref()), b.stand.load(wanted[1].load.as_ref())];
-            let placed = |index: usize, candidate| {
-                placed_at(&wanted[index], candidate, loads[index].as_ref())
-            };
-            let both = [placed(0, a), placed(1, b)];
+            let both = [
+                placed(&wanted[0], a, loads[0].as_ref()),
+                placed(&wanted[1], b, loads[1].as_ref()),
+            ];
             let mut struck: Vec<usize> = strikes(&both, table).iter().map(|s| s.frame).collect();
             struck.dedup();
-            let near = if gap < APART { 50.0 } else { 0.0 };
-            let cost = a.cost + b.cost + near + 10.0 * struck.len() as f64;
+            let cost = alone + near + 10.0 * struck.len() as f64;
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                 best = Some((cost, [a.stand, b.stand]));
             }
@@ -102,16 +107,12 @@ pub fn place(wanted: &[Wanted<'_>], dt: f64, table: f64) -> Vec<Stand> {
     best.expect("two lists that are not empty").1.to_vec()
 }
 
-fn placed_at<'a>(
-    wanted: &Wanted<'a>,
-    candidate: &'a Candidate,
-    load: Option<&'a Load>,
-) -> Placed<'a> {
+fn placed<'a>(wanted: &Wanted<'a>, candidate: &'a Candidate, load: Option<&'a Load>) -> Placed<'a> {
     Placed {
         name: "",
         arm: wanted.arm,
         world_from_base: candidate.stand.world_from_base,
-        followed: &candidate.keyframes,
+        followed: &candidate.thinned,
         load,
     }
 }
@@ -157,11 +158,22 @@ fn candidates(wanted: &Wanted<'_>, dt: f64, table: f64) -> Vec<Candidate> {
                 load.as_ref(),
                 table,
             );
-            let cost = follow::cost(wanted.arm, &world_from_base, &keyframes, load.as_ref(), table);
-            found.push(Candidate { stand, cost, keyframes });
+            let cost =
+                follow::cost(wanted.arm, &world_from_base, &keyframes, dt, load.as_ref(), table);
+            let thinned =
+                Followed { frames: keyframes.frames.iter().step_by(THINNED).cloned().collect() };
+            found.push(Candidate { stand, cost, thinned });
         }
     }
     found.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+    // A place counts with its best turn only.
+    let mut places: Vec<Pose> = Vec::new();
+    found.retain(|candidate| {
+        let place = candidate.stand.world_from_base;
+        let first = !places.contains(&place);
+        places.push(place);
+        first
+    });
     found.truncate(SHORTLIST);
     found
 }

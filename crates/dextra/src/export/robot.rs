@@ -38,6 +38,9 @@ pub struct RobotRequest {
     pub stands: Vec<(Side, [f64; 4])>,
     /// Turns of hands on their flanges, degrees; others are chosen.
     pub turns: Vec<(Side, f64)>,
+    /// Height of what the arms stand on and must not strike; `None` for the table of the scene. Lower where the object
+    /// stands on a pedestal.
+    pub table_m: Option<f64>,
     /// Messages per second to all machines; `None` for each vendor's.
     pub rate_hz: Option<f64>,
     /// Send the simulated joint angles instead of the targets that squeeze.
@@ -62,6 +65,7 @@ impl Default for RobotRequest {
             arm: None,
             stands: Vec::new(),
             turns: Vec::new(),
+            table_m: None,
             rate_hz: None,
             measured: false,
             smoothing_s: 0.04,
@@ -91,6 +95,9 @@ impl RobotRequest {
         let numbers = self.stands.iter().flat_map(|(_, at)| at);
         if numbers.chain(self.turns.iter().map(|(_, turn)| turn)).any(|v| !v.is_finite()) {
             return refuse("stands and turns must be finite numbers");
+        }
+        if self.table_m.is_some_and(|height| !within(height, -100.0, 100.0)) {
+            return refuse("the height of the table must lie between -100 and 100 m");
         }
         if self.arm.is_none() && !(self.stands.is_empty() && self.turns.is_empty()) {
             return refuse("stands and turns are of arms; there are none without --arms");

@@ -1,12 +1,14 @@
 //! What a machine is sent against what its vendor allows, over time, as a picture.
 
 use super::canvas::{Align, Canvas, Text};
-use super::panel::{INK_RGB, Panel, Series, TimeAxis, largest, stack};
+use super::panel::{INK_RGB, Panel, Series, TITLE_PX, TimeAxis, largest, stack};
 use dextra_core::device::{Channel, Device};
 use dextra_sim::render::RgbImage;
 
-/// Width and height of the picture, pixels.
-pub const SIZE_PX: (u32, u32) = (1200, 760);
+/// Width of the picture, pixels.
+pub const WIDTH_PX: u32 = 1200;
+/// Room below the last panel for the axis, pixels.
+const FOOTER_PX: f32 = 42.0;
 const COLUMNS_PX: (f32, f32, f32) = (62.0, 920.0, 1186.0);
 const HEADER_PX: f32 = 52.0;
 const PANEL_PX: (f32, f32) = (180.0, 15.0);
@@ -17,7 +19,11 @@ const POINTS: usize = 1200;
 /// that are sent at `rate` per second. What has no limit has no line.
 pub fn draw(title: &str, device: &Device, rows: &[Vec<f64>], rate: f64) -> RgbImage {
     const HEADLINE: Text = Text { size: 19.0, bold: true, rgb: INK_RGB };
-    let mut canvas = Canvas::new(SIZE_PX.0, SIZE_PX.1);
+    let mut panels = panels(device, rows, rate);
+    panels.retain(|panel| !panel.series.is_empty());
+    let each = TITLE_PX + PANEL_PX.0 + PANEL_PX.1;
+    let height = HEADER_PX + panels.len() as f32 * each + FOOTER_PX;
+    let mut canvas = Canvas::new(WIDTH_PX, height as u32);
     let (left, right, legend_right) = COLUMNS_PX;
     canvas.text(&HEADLINE.fit(title, legend_right - left), left, 26.0, Align::Left, HEADLINE);
     let end = (rows.len().max(2) - 1) as f64 / rate;
@@ -28,8 +34,6 @@ pub fn draw(title: &str, device: &Device, rows: &[Vec<f64>], rate: f64) -> RgbIm
         edges: (left, right),
     };
     let frames = (HEADER_PX, PANEL_PX.0, PANEL_PX.1);
-    let mut panels = panels(device, rows, rate);
-    panels.retain(|panel| !panel.series.is_empty());
     stack(&mut canvas, &axis, &panels, frames, legend_right, "time, s");
     canvas.into_image()
 }
@@ -83,7 +87,6 @@ fn panels(device: &Device, rows: &[Vec<f64>], rate: f64) -> Vec<Panel> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plots::panel::TITLE_PX;
 
     #[test]
     fn positions_are_drawn_as_a_share_of_their_range() {
@@ -94,13 +97,12 @@ mod tests {
             let rows = vec![vec![low + share * (high - low)]; 100];
             draw("an arm", &device, &rows, 100.0)
         });
-        assert_eq!((quarter.width, quarter.height), SIZE_PX);
+        assert_eq!((quarter.width, quarter.height), (WIDTH_PX, 760));
         // The axis ends at 108 %.
         let bottom = HEADER_PX + TITLE_PX + PANEL_PX.0;
         let differs = |share: f32| {
             let row = (bottom - PANEL_PX.0 * share / 1.08) as usize;
-            let (from, to) =
-                ((row - 4) * 3 * SIZE_PX.0 as usize, (row + 4) * 3 * SIZE_PX.0 as usize);
+            let (from, to) = ((row - 4) * 3 * WIDTH_PX as usize, (row + 4) * 3 * WIDTH_PX as usize);
             quarter.pixels[from..to] != most.pixels[from..to]
         };
         assert!(differs(0.25) && differs(0.75) && !differs(0.5));

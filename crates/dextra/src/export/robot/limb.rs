@@ -46,7 +46,8 @@ pub fn carry(
             }
         })
         .collect();
-    let stands = place(&wanted, result.dt, result.table);
+    let table = request.table_m.unwrap_or(result.table);
+    let stands = place(&wanted, result.dt, table);
     let loads: Vec<Option<Load>> = stands
         .iter()
         .zip(&wanted)
@@ -57,7 +58,7 @@ pub fn carry(
     let followed: Vec<Followed> = (0..hands.len())
         .map(|i| {
             let base = &stands[i].world_from_base;
-            follow(&arm, base, &turned[i], result.dt, loads[i].as_ref(), result.table)
+            follow(&arm, base, &turned[i], result.dt, loads[i].as_ref(), table)
         })
         .collect();
     let placed: Vec<Placed<'_>> = (0..hands.len())
@@ -87,15 +88,16 @@ pub fn carry(
         report.arms.push(entry);
     }
     let mut struck: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
-    for strike in strikes(&placed, result.table) {
+    for strike in strikes(&placed, table) {
         let entry = struck.entry(strike.what).or_default();
         entry.0.push(strike.frame);
         entry.1 = entry.1.max(strike.depth);
     }
     for (what, (mut frames, depth)) in struck {
         frames.dedup();
+        let hint = if what.ends_with("the table") { " (--table-m lowers it)" } else { "" };
         report.causes.push(format!(
-            "{what} collide at frames {}, up to {:.0} mm deep",
+            "{what} collide at frames {}, up to {:.0} mm deep{hint}",
             intervals(&frames).join(", "),
             depth * 1000.0
         ));
