@@ -3,6 +3,7 @@
 pub mod collect;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod feasibility;
 pub mod hand;
 pub mod rollout;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Verb::Transfer(args) => commands::transfer::run(args),
         Verb::Rollout(args) => commands::rollout::run(args),
         Verb::Collect(args) => commands::collect::run(args),
+        Verb::Export(args) => commands::export::run(args),
         Verb::Feasibility(args) => commands::feasibility::run(args),
         Verb::Hand(args) => commands::hand::run(args),
         Verb::Demo(args) => commands::demo::run(args),

@@ -9,6 +9,7 @@
 pub mod cause;
 pub mod closure;
 pub mod demonstration;
+pub mod device;
 pub mod hand;
 pub mod human;
 pub mod kinematics;

@@ -6,11 +6,13 @@
 
 pub mod atomic;
 pub mod clip;
+pub mod device;
 mod error;
 pub mod mesh;
 pub mod npz;
 
 pub use clip::{ClipOptions, QuatOrder, Unit, UpAxis, load_clip, write_keypoint_clip};
+pub use device::load_device;
 pub use error::DataError;
 pub use mesh::{read_mesh, write_obj};
 pub use npz::{Npz, NpzWriter};

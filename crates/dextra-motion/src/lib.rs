@@ -1,5 +1,6 @@
 //! Retarget, refine and evaluate: geometry and physics, no learning.
 
+pub mod deploy;
 pub mod evaluate;
 pub mod feasibility;
 pub mod holds;

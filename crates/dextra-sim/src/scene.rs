@@ -4,6 +4,7 @@
 //! so the model that is searched, judged and exported is the same to the last bit, and a stock
 //! MuJoCo that loads the exported files replays it exactly (invariant 1).
 
+pub mod exported;
 mod names;
 mod parts;
 mod wrist;

@@ -5,6 +5,7 @@
 
 pub(crate) mod canvas;
 pub mod learning;
+pub mod limits;
 mod panel;
 
 use crate::film::{FilmError, write_png};

@@ -6,6 +6,7 @@ mod bad_hands;
 mod bad_meshes;
 mod clips;
 mod errors;
+mod export;
 mod feasibility;
 mod hands;
 mod interruption;

@@ -1,0 +1,151 @@
+//! What a transfer left in its folder, read back for an export.
+
+use crate::error::Error;
+use crate::report::{Report, Status};
+use dextra_core::{Pose, Side};
+use dextra_data::{Npz, atomic};
+use dextra_sim::hand::Hand;
+use dextra_sim::scene::exported::Exported;
+use std::path::Path;
+
+const STAGE: &str = "reading the result";
+/// Larger reports are none of ours.
+const REPORT_BYTES: u64 = 64 << 20;
+
+/// One hand over all states of the rollout.
+#[derive(Clone, Debug)]
+pub struct ResultHand {
+    /// Side, as in the scene.
+    pub side: Side,
+    /// The hand.
+    pub hand: Hand,
+    /// Where its root body was, `[N + 1]`.
+    pub world_from_root: Vec<Pose>,
+    /// Its joint angles as simulated, `[N + 1][joints]`, radians.
+    pub measured: Vec<Vec<f64>>,
+    /// Targets of its actuators, `[N + 1][actuators]`, radians; the last row is repeated.
+    pub targets: Vec<Vec<f64>>,
+}
+
+/// A result.
+#[derive(Clone, Debug)]
+pub struct TransferResult {
+    /// Its report.
+    pub report: Report,
+    /// Seconds between states.
+    pub dt: f64,
+    /// Height of the table, metres.
+    pub table: f64,
+    /// The hands, right before left.
+    pub hands: Vec<ResultHand>,
+    /// Where the demonstration is from, and its licence, as the rollout says.
+    pub source: String,
+    /// See `source`.
+    pub licence: String,
+    /// Name and SHA-256 of the demonstration's files, and of the rollout.
+    pub inputs_sha256: Vec<(String, String)>,
+}
+
+impl TransferResult {
+    /// Reads the folder `dir`.
+    ///
+    /// # Errors
+    /// A folder without a finished result, a rejected one unless `rejected` is allowed, and files that are malformed
+    /// or do not belong together, by name, field and frame.
+    pub fn read(dir: &Path, rejected: bool) -> Result<TransferResult, Error> {
+        let path = dir.join("report.json");
+        if !path.is_file() {
+            return Err(Error::Request(format!(
+                "{}: no report.json; this is not the folder of a finished transfer",
+                dir.display()
+            )));
+        }
+        let bytes = atomic::read_file(&path, REPORT_BYTES).map_err(Error::stage(STAGE))?;
+        let report: Report = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Request(format!("{}: {error}", path.display())))?;
+        if report.status == Status::Rejected && !rejected {
+            let cause = report.cause.as_deref().unwrap_or("no cause is given");
+            return Err(Error::Request(format!(
+                "{}: the trajectory was rejected ({cause}); --allow-rejected exports it all the same",
+                path.display()
+            )));
+        }
+        let npz = Npz::open(&dir.join("rollout.npz")).map_err(Error::stage(STAGE))?;
+        let scene =
+            Exported::open(&dir.join("mjcf").join("scene.xml")).map_err(Error::stage(STAGE))?;
+        let (nq, nu) = scene.sizes();
+        let dt = npz.scalar_f64("timestep_s").map_err(Error::stage(STAGE))?;
+        if !(dt > 0.0 && dt.is_finite()) {
+            return Err(stage(npz.problem("timestep_s", "must be above zero")));
+        }
+        let qpos = rows(&npz, "qpos", nq)?;
+        let mut ctrl = rows(&npz, "ctrl", nu)?;
+        if ctrl.is_empty() || ctrl.len() + 1 != qpos.len() {
+            let problem =
+                format!("{} rows do not belong to {} states of qpos", ctrl.len(), qpos.len());
+            return Err(stage(npz.problem("ctrl", problem)));
+        }
+        ctrl.extend(ctrl.last().cloned());
+        let mut hands = Vec::new();
+        for side in [Side::Right, Side::Left] {
+            if !npz.contains(&format!("{}_keypoints_m", side.name())) {
+                continue;
+            }
+            let hand = Hand::resolve(&report.hand, side).map_err(|source| Error::Hand {
+                hand: report.hand.clone(),
+                source: source.into(),
+            })?;
+            let place = scene.hand(side, &hand).map_err(Error::stage(STAGE))?;
+            hands.push(ResultHand {
+                side,
+                world_from_root: qpos.iter().map(|q| place.world_from_root(q)).collect(),
+                measured: qpos.iter().map(|q| place.joints(q)).collect(),
+                targets: ctrl.iter().map(|c| within(&hand, place.targets(c))).collect(),
+                hand,
+            });
+        }
+        if hands.is_empty() {
+            return Err(stage(npz.problem("right_keypoints_m", "there is no hand")));
+        }
+        let text = |key: &str| npz.string(key).map_err(Error::stage(STAGE));
+        let (_, words) = npz.strings("inputs_sha256").map_err(Error::stage(STAGE))?;
+        let mut inputs_sha256: Vec<(String, String)> =
+            words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        inputs_sha256.push(("rollout.npz".to_owned(), npz.sha256().to_owned()));
+        Ok(TransferResult {
+            dt,
+            table: scene.table_height().unwrap_or(0.0),
+            hands,
+            source: text("source")?,
+            licence: text("licence")?,
+            inputs_sha256,
+            report,
+        })
+    }
+}
+
+/// Targets as the servos take them: inside the ranges of their controls.
+fn within(hand: &Hand, mut targets: Vec<f64>) -> Vec<f64> {
+    for (target, actuator) in targets.iter_mut().zip(&hand.actuators) {
+        *target = target.clamp(actuator.ctrl_range.0, actuator.ctrl_range.1);
+    }
+    targets
+}
+
+fn stage(error: dextra_data::DataError) -> Error {
+    Error::stage(STAGE)(error)
+}
+
+/// An array `[rows][width]` of finite numbers.
+fn rows(npz: &Npz, key: &str, width: usize) -> Result<Vec<Vec<f64>>, Error> {
+    let (shape, values) = npz.array_f64(key).map_err(Error::stage(STAGE))?;
+    if shape.len() != 2 || shape[1] != width || width == 0 {
+        let problem = format!("the shape is {shape:?}, mjcf/scene.xml needs [rows, {width}]");
+        return Err(stage(npz.problem(key, problem)));
+    }
+    if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+        let problem = format!("row {} has a number that is not finite", index / width);
+        return Err(stage(npz.problem(key, problem)));
+    }
+    Ok(values.chunks_exact(width).map(<[f64]>::to_vec).collect())
+}
