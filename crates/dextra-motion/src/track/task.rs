@@ -214,6 +214,8 @@ pub struct Frame {
     pub roots: Vec<Pose>,
     /// Fingertips of every hand.
     pub tips: Vec<Vec<TipFrame>>,
+    /// The other tracked points of the fingers of every hand, on the path, world frame.
+    pub knuckles: Vec<Vec<Point3<f64>>>,
 }
 
 /// Where an episode may begin.
@@ -288,15 +290,17 @@ fn frame(task: &Task<'_>, facts: &[HandFacts], state: usize) -> Frame {
         task.reference.iter().map(|reference| reference[state.min(reference.len() - 1)]).collect();
     let roots: Vec<Pose> =
         (0..task.hands.len()).map(|hand| scene.world_from_root(hand, qpos)).collect();
-    let tips = (0..task.hands.len())
+    let (tips, knuckles) = (0..task.hands.len())
         .map(|hand| {
             let bodies = task.hands[hand].tree.forward(&scene.joints(hand, qpos));
+            let at = |body: usize, point: &Point3<f64>| roots[hand] * (bodies[body] * point);
             let tips = facts[hand].tips.iter();
-            tips.map(|tip| tip_frame(task, qpos, roots[hand] * (bodies[tip.body] * tip.point)))
-                .collect()
+            let tips = tips.map(|tip| tip_frame(task, qpos, at(tip.body, &tip.point)));
+            let knuckles = facts[hand].knuckles.iter().map(|k| at(k.body, &k.point));
+            (tips.collect(), knuckles.collect())
         })
-        .collect();
-    Frame { objects, roots, tips }
+        .unzip();
+    Frame { objects, roots, tips, knuckles }
 }
 
 fn tip_frame(task: &Task<'_>, qpos: &[f64], in_world: Point3<f64>) -> TipFrame {

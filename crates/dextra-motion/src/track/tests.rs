@@ -1,6 +1,7 @@
 //! The environment as a whole, round a refined cube clip with the Allegro hand.
 
 mod following;
+mod mirrored;
 mod observations;
 mod worlds;
 
@@ -79,11 +80,7 @@ fn plain(worlds: usize) -> TrackConfig {
         worlds,
         threads: 2,
         from_start: 1.0,
-        termination: Termination {
-            position: f64::INFINITY,
-            rotation: f64::INFINITY,
-            ..Termination::default()
-        },
+        termination: Termination::NEVER,
         ..TrackConfig::default()
     }
 }
@@ -300,7 +297,7 @@ fn a_world_that_leaves_the_real_numbers_is_flagged_and_begins_anew() {
 
 #[test]
 fn an_object_that_is_lost_ends_the_episode() {
-    let limits = Termination { position: 0.02, rotation: 9.0, tip: f64::INFINITY, grace: 10 };
+    let limits = Termination { position: 0.02, rotation: 9.0, grace: 10, ..Termination::NEVER };
     let mut env = env(TrackConfig { termination: limits, ..plain(2) });
     let size = env.action_dim();
     let slices = env.observation_slices();

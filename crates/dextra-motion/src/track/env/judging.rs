@@ -1,12 +1,13 @@
 //! What a world earned by a step, and whether its episode is over.
 
-use super::{Lane, Termination, TrackConfig};
+use super::{Lane, TrackConfig};
 use crate::track::curriculum::Relaxation;
 use crate::track::observe::{Layout, View, disturb};
 use crate::track::randomise::{Noise, generator};
 use crate::track::reward::{Effort, TERMS, rewards};
 use crate::track::seen::{Seen, see};
 use crate::track::task::{Course, Frame, Task};
+use crate::track::termination::lost;
 use dextra_core::pose;
 use dextra_sim::batch::Sensed;
 
@@ -84,7 +85,7 @@ impl Shared<'_, '_> {
         lane.episode.score += score(config, &seen, frame);
         let limits = &config.termination;
         let mature = lane.episode.age > limits.grace;
-        lane.terminated = mature && lost(limits, relaxation.tolerance, &seen, frame);
+        lane.terminated = mature && lost(limits, relaxation, &seen, frame);
         lane.truncated = !lane.terminated && lane.episode.at >= self.course.steps;
     }
 
@@ -121,16 +122,4 @@ fn score(config: &TrackConfig, seen: &Seen, frame: &Frame) -> f64 {
         .map(|(object, wanted)| (-rate * pose::distance_between(&object.pose, wanted)).exp())
         .sum();
     sum / seen.objects.len().max(1) as f64
-}
-
-/// Whether an object or a tip is too far from where it should be.
-fn lost(limits: &Termination, factor: f64, seen: &Seen, frame: &Frame) -> bool {
-    let far = seen.objects.iter().zip(&frame.objects).any(|(object, wanted)| {
-        pose::distance_between(&object.pose, wanted) > limits.position * factor
-            || pose::angle_between(&object.pose, wanted) > limits.rotation * factor
-    });
-    let tips = seen.hands.iter().zip(&frame.tips);
-    far || tips
-        .flat_map(|(hand, wanted)| hand.tips.iter().zip(wanted))
-        .any(|(tip, wanted)| (tip.in_world - wanted.in_world).norm() > limits.tip * factor)
 }

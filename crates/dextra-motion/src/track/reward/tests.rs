@@ -47,6 +47,7 @@ fn scene() -> (Seen, Frame) {
         wrist: [0.0; 6],
         lengths: Vec::new(),
         tips: vec![tip(0.07)],
+        knuckles: Vec::new(),
     };
     let object = SeenObject {
         pose: at(0.0, 0.0, 0.0),
@@ -62,6 +63,7 @@ fn scene() -> (Seen, Frame) {
             goal: Some(upper()),
             distance: 0.025,
         }]],
+        knuckles: vec![Vec::new()],
     };
     (Seen { hands: vec![hand], objects: vec![object] }, frame)
 }
