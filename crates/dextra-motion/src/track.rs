@@ -29,7 +29,7 @@ pub use observe::{
     object_in_wrist, turning_in_wrist, velocity_in_wrist,
 };
 pub use task::Task;
-pub use termination::Termination;
+pub use termination::{MissedContact, Termination};
 
 use dextra_sim::batch::BatchError;
 

@@ -166,6 +166,7 @@ impl<'a> TrackEnv<'a> {
                 memory_below: below.as_ref().map(|b| b.memory(task.scene)).unwrap_or_default(),
                 seen: vec![Displaced::default(); course.anchors.len()],
                 action: vec![0.0; actions],
+                missed: vec![0; course.tips()],
                 score: 0.0,
             },
             targets: vec![0.0; every * nu],
@@ -353,6 +354,7 @@ impl<'a> TrackEnv<'a> {
             memory_below,
             seen,
             action,
+            missed: vec![0; self.course.tips()],
             score: 0.0,
         };
         // Servos hold what the base had last.

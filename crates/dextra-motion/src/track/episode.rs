@@ -24,6 +24,8 @@ pub(super) struct Episode {
     pub(super) seen: Vec<Seen>,
     /// The last action.
     pub(super) action: Vec<f32>,
+    /// Control steps on end that each tip of each hand has missed a contact.
+    pub(super) missed: Vec<u64>,
     /// Sum over its steps of the object score, in `[0, age]`.
     pub(super) score: f64,
 }
@@ -108,6 +110,7 @@ impl Episode {
         self.memory_below.write(out);
         self.seen.iter().for_each(|seen| seen.write(out));
         out.singles(&self.action);
+        self.missed.iter().for_each(|&steps| out.count(steps));
     }
 
     /// Reads an episode with the sizes of `like`, of a task with `steps` control steps.
@@ -129,6 +132,7 @@ impl Episode {
         let memory_below = Memory::read(input, &like.memory_below)?;
         let seen = like.seen.iter().map(|_| Seen::read(input)).collect::<Result<_, _>>()?;
         let action = input.singles(like.action.len())?;
+        let missed = like.missed.iter().map(|_| input.count()).collect::<Result<_, _>>()?;
         let shifts = shifts.chunks_exact(3).map(|s| [s[0], s[1], s[2]]).collect();
         Ok(Episode {
             index,
@@ -139,6 +143,7 @@ impl Episode {
             memory_below,
             seen,
             action,
+            missed,
             score,
         })
     }

@@ -272,6 +272,11 @@ impl Course {
         Ok(Self { every, steps, frames, starts, anchors, facts, rest_height })
     }
 
+    /// Fingertips of all hands.
+    pub(super) fn tips(&self) -> usize {
+        self.facts.iter().map(|facts| facts.tips.len()).sum()
+    }
+
     /// Base controls of a control step, `[every, nu]`; the last row goes on after the end.
     pub(super) fn base(&self, task: &Task<'_>, nu: usize, step: usize, rows: &mut Vec<f64>) {
         rows.clear();

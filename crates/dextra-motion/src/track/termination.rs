@@ -4,7 +4,7 @@ use super::curriculum::Relaxation;
 use super::seen::{Level, Seen, SeenHand};
 use super::task::Frame;
 use dextra_core::pose;
-use nalgebra::Point3;
+use nalgebra::{Point3, Vector3};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Limits beyond which an episode is given up; infinite for none. Those of objects and those of hands
@@ -24,6 +24,8 @@ pub struct Termination {
     pub proximal: f64,
     /// The same of the joints between those and the tips.
     pub middle: f64,
+    /// Tips that should touch and do not.
+    pub contact: MissedContact,
     /// Control steps of an episode during which it is not given up (8 in ManipTrans).
     pub grace: usize,
 }
@@ -43,6 +45,7 @@ impl Termination {
         tip: [f64::INFINITY; 5],
         proximal: f64::INFINITY,
         middle: f64::INFINITY,
+        contact: MissedContact { steps: 0, distance: 0.005 },
         grace: 0,
     };
 
@@ -56,9 +59,45 @@ impl Termination {
             tip: [0.04, 0.045, 0.05, 0.06, 0.06].map(|end| end / 0.7),
             proximal: 0.07 / 0.7,
             middle: 0.08 / 0.7,
+            contact: MissedContact { steps: 3, ..Self::NEVER.contact },
             grace: 8,
         }
     }
+}
+
+/// When a tip that should touch has not touched for too long. In ManipTrans the steps without contact count from
+/// before it should touch; here only those in which it should, since robot fingers close on an object slowly
+/// where recorded human ones are in it already.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MissedContact {
+    /// Control steps on end in which it should push on an object and does not; 0 for no limit (3 in ManipTrans).
+    pub steps: usize,
+    /// Distance of the tip from the nearest object on the path below which it should touch, metres (5 mm in
+    /// ManipTrans).
+    pub distance: f64,
+}
+
+impl Default for MissedContact {
+    fn default() -> Self {
+        Termination::NEVER.contact
+    }
+}
+
+/// Counts for every tip, hand after hand, how many control steps on end it has missed a contact; whether one
+/// has missed it for too long.
+pub(super) fn out_of_touch(
+    limit: &MissedContact,
+    seen: &Seen,
+    frame: &Frame,
+    missed: &mut [u64],
+) -> bool {
+    let tips = seen.hands.iter().flat_map(|hand| &hand.tips).zip(frame.tips.iter().flatten());
+    for ((tip, wanted), steps) in tips.zip(&mut *missed) {
+        let misses = wanted.distance < limit.distance && tip.push_in_world == Vector3::zeros();
+        *steps = if misses { *steps + 1 } else { 0 };
+    }
+    limit.steps > 0 && missed.iter().any(|&steps| steps >= limit.steps as u64)
 }
 
 /// Five numbers, or one for all.
@@ -117,7 +156,6 @@ mod tests {
     use crate::track::seen::{SeenKnuckle, SeenTip};
     use crate::track::task::TipFrame;
     use dextra_core::Pose;
-    use nalgebra::Vector3;
 
     /// A hand on its path, all of it at the origin: five tips, two proximal joints and one middle one.
     fn on_path() -> (Seen, Frame) {
@@ -197,6 +235,27 @@ mod tests {
         };
         // 3 cm of 5.8 at first and of 2 in the end.
         assert!(!lost(1.0, 0.343) && lost(0.343, 1.0));
+    }
+
+    #[test]
+    fn a_tip_that_should_touch_may_miss_two_steps_and_not_three() {
+        let (mut seen, mut frame) = on_path();
+        let limit = Termination::maniptrans().contact;
+        let mut missed = vec![0; 5];
+        let mut step = |distance: f64, push: f64| {
+            // The middle finger; the others are not asked for.
+            frame.tips[0][2].distance = distance;
+            seen.hands[0].tips[2].push_in_world.z = push;
+            out_of_touch(&limit, &seen, &frame, &mut missed)
+        };
+        // At 4 mm it should touch: a push after two steps begins the count anew.
+        assert_eq!([0.0, 0.0, 0.1, 0.0, 0.0].map(|push| step(0.004, push)), [false; 5]);
+        // At 6 mm nothing is asked, which does as well.
+        assert!(!step(0.006, 0.0));
+        assert_eq!([0.0, 0.0, 0.0].map(|push| step(0.004, push)), [false, false, true]);
+        assert_eq!(missed, [0, 0, 3, 0, 0]);
+        let off = Termination::default().contact;
+        assert!(!out_of_touch(&off, &seen, &frame, &mut [9; 5]), "off by default");
     }
 
     #[test]

@@ -217,6 +217,8 @@ mod tests {
             assert_eq!(found.grace, 8);
         }
         let found = &recipe.track.termination;
+        assert_eq!((found.contact, imitator.track.termination.contact.steps), (wanted.contact, 0));
+        assert!(recipe.track.observations.tactile && !imitator.track.observations.tactile);
         assert!(close(found.position, wanted.position) && close(found.rotation, wanted.rotation));
         for track in [&recipe.track, &imitator.track] {
             assert!(matches!(track.curriculum.tolerance, Tightening::Maniptrans { .. }));

@@ -25,12 +25,17 @@ epochs = 1
 minibatches = 1
 "#;
 
-fn tiny(dir: &Path, base: &str) -> TransferRequest {
+/// Writes the recipe of such a training round a base motion; its path.
+pub fn tiny_recipe(dir: &Path, base: &str) -> String {
     let recipe = dir.join("tiny.toml");
     std::fs::write(&recipe, TINY.replace("BASE", base)).unwrap();
+    recipe.display().to_string()
+}
+
+fn tiny(dir: &Path, base: &str) -> TransferRequest {
     TransferRequest {
         threads: Some(1),
-        policy: Some(recipe.display().to_string()),
+        policy: Some(tiny_recipe(dir, base)),
         reuse: Some(cube_on_allegro().dir.path().to_path_buf()),
         ..request("cube", "allegro", &dir.join("out"))
     }
@@ -102,7 +107,7 @@ iterations = 1
 mirror = MIRROR
 [imitator.track]
 worlds = 4
-observations = { future = 1, basis_points = 0, goals = false }
+observations = { basis_points = 0, goals = false }
 [imitator.network]
 actor = [16]
 critic = [16]
@@ -129,7 +134,7 @@ fn imitator(clip: &str, mirror: bool) -> (Vec<u8>, Vec<String>) {
     };
     let report = transfer(&request, &Silent).unwrap();
     let file = dir.path().join("out/policy/imitator/best/policy.safetensors");
-    (std::fs::read(file).unwrap(), report.notes)
+    (std::fs::read(file).unwrap(), report.details.unwrap().notes)
 }
 
 #[test]

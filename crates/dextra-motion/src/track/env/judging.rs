@@ -7,7 +7,7 @@ use crate::track::randomise::{Noise, generator};
 use crate::track::reward::{Effort, TERMS, rewards};
 use crate::track::seen::{Seen, see};
 use crate::track::task::{Course, Frame, Task};
-use crate::track::termination::lost;
+use crate::track::termination::{lost, out_of_touch};
 use dextra_core::pose;
 use dextra_sim::batch::Sensed;
 
@@ -85,7 +85,9 @@ impl Shared<'_, '_> {
         lane.episode.score += score(config, &seen, frame);
         let limits = &config.termination;
         let mature = lane.episode.age > limits.grace;
-        lane.terminated = mature && lost(limits, relaxation, &seen, frame);
+        let missed = &mut lane.episode.missed;
+        let idle = out_of_touch(&limits.contact, &seen, frame, missed);
+        lane.terminated = mature && (idle || lost(limits, relaxation, &seen, frame));
         lane.truncated = !lane.terminated && lane.episode.at >= self.course.steps;
     }
 

@@ -7,7 +7,7 @@ use crate::track::reward::TERMS;
 use dextra_sim::batch::Sensed;
 
 /// First bytes of a saved state; the number is that of the format.
-const MAGIC: &[u8] = b"dextra track 1\n";
+const MAGIC: &[u8] = b"dextra track 2\n";
 
 impl TrackEnv<'_> {
     /// Everything that [`TrackEnv::load_state`] needs to go on with the same bits.
