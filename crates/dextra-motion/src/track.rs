@@ -22,6 +22,7 @@ pub mod reward;
 pub mod seen;
 pub mod task;
 mod termination;
+pub mod wrench;
 
 pub use env::{Below, StepOut, TrackConfig, TrackEnv};
 pub use observe::{

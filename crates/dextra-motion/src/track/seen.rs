@@ -199,6 +199,10 @@ pub struct SeenObject {
     pub velocity: Vector3<f64>,
     /// Angular velocity, world frame, rad/s.
     pub turning: Vector3<f64>,
+    /// Sum of the forces of hands on it, friction included, world frame, N.
+    pub force: Vector3<f64>,
+    /// Sum of their torques about its centre of mass, world frame, N m.
+    pub torque: Vector3<f64>,
 }
 
 /// The geometry of one state.
@@ -236,7 +240,12 @@ pub fn see(
         .map(|index| {
             let pose = scene.world_from_object(index, qpos);
             let v = &qvel[object_dof(scene, index)..];
+            let center = pose * objects[index].mass.com;
+            let touched = || contacts.iter().filter(|c| c.other == Owner::Object(index));
+            let torque = |c: &HandContact| (c.point - center).cross(&c.push) + c.twist;
             SeenObject {
+                force: touched().map(|c| c.push).sum(),
+                torque: touched().map(torque).sum(),
                 pose,
                 velocity: Vector3::new(v[0], v[1], v[2]),
                 // The engine gives a free joint's angular velocity in the body's frame.

@@ -3,6 +3,7 @@
 use super::TrackError;
 use super::anchor::{Anchor, anchors};
 use super::seen::{HandFacts, near};
+use super::wrench::{Load, loads};
 use crate::evaluate::Played;
 use crate::refine::timeline::{HoldSteps, Timeline};
 use dextra_core::{Motion, Pose};
@@ -216,6 +217,8 @@ pub struct Frame {
     pub tips: Vec<Vec<TipFrame>>,
     /// The other tracked points of the fingers of every hand, on the path, world frame.
     pub knuckles: Vec<Vec<Point3<f64>>>,
+    /// What every object needs to follow its reference.
+    pub loads: Vec<Load>,
 }
 
 /// Where an episode may begin.
@@ -259,7 +262,10 @@ impl Course {
             .map(|(index, hand)| HandFacts::new(scene, hand, index))
             .collect();
         let steps = task.steps().div_ceil(every);
-        let frames = (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
+        let mut frames: Vec<Frame> =
+            (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
+        let loads = loads(task, (0..=steps).map(|step| step * every));
+        frames.iter_mut().zip(loads).for_each(|(frame, loads)| frame.loads = loads);
         let starts = if task.played_starts {
             played(task, every, steps)
         } else {
@@ -305,7 +311,7 @@ fn frame(task: &Task<'_>, facts: &[HandFacts], state: usize) -> Frame {
             (tips.collect(), knuckles.collect())
         })
         .unzip();
-    Frame { objects, roots, tips, knuckles }
+    Frame { objects, roots, tips, knuckles, loads: Vec::new() }
 }
 
 fn tip_frame(task: &Task<'_>, qpos: &[f64], in_world: Point3<f64>) -> TipFrame {

@@ -185,6 +185,7 @@ mod tests {
             roots: vec![Pose::identity()],
             tips: vec![vec![wanted; 5]],
             knuckles: vec![vec![Point3::origin(); 3]],
+            loads: Vec::new(),
         };
         (Seen { hands: vec![hand], objects: Vec::new() }, frame)
     }
@@ -227,6 +228,8 @@ mod tests {
             pose: Pose::translation(0.03, 0.0, 0.0),
             velocity: Vector3::zeros(),
             turning: Vector3::zeros(),
+            force: Vector3::zeros(),
+            torque: Vector3::zeros(),
         });
         frame.objects.push(Pose::identity());
         let lost = |tolerance, hand_tolerance| {

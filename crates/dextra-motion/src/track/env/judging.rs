@@ -72,7 +72,8 @@ impl Shared<'_, '_> {
         let seen = self.see(sensed, nq);
         let frame = &self.course.frames[lane.episode.at];
         let (power, wrist_power) = self.powers(sensed);
-        let effort = Effort { power, wrist_power, ..lane.effort };
+        let (mass, gravity) = (lane.episode.variation.mass, relaxation.gravity);
+        let effort = Effort { power, wrist_power, mass, gravity, ..lane.effort };
         lane.terms = rewards(&config.rewards, &seen, frame, &self.course.rest_height, &effort);
         self.observe(lane, world, &seen, seed, &config.randomisation.noise);
         let reward = lane.terms.iter().sum::<f64>() as f32;
