@@ -16,18 +16,22 @@ mod env;
 mod episode;
 pub mod evaluate;
 pub mod grasp;
+mod mirror;
 mod observe;
 pub mod randomise;
 pub mod reward;
 pub mod seen;
 pub mod task;
+mod termination;
+pub mod wrench;
 
-pub use env::{Below, StepOut, Termination, TrackConfig, TrackEnv};
+pub use env::{Below, StepOut, TrackConfig, TrackEnv};
 pub use observe::{
     BASIS_RADIUS, ObservationConfig, ObservationSlice, basis, basis_distances, columns,
     object_in_wrist, turning_in_wrist, velocity_in_wrist,
 };
 pub use task::Task;
+pub use termination::{MissedContact, Termination};
 
 use dextra_sim::batch::BatchError;
 
@@ -50,6 +54,9 @@ pub enum TrackError {
         /// What it is.
         got: String,
     },
+    /// Two hands whose motions have no mirror image for each other.
+    #[error("the motion cannot be mirrored: {0}")]
+    Mirror(&'static str),
     /// A slice has the wrong length.
     #[error("{what}: expected {expected} values, got {got}")]
     Length {

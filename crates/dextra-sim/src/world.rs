@@ -36,10 +36,27 @@ pub struct HandContact {
     pub depth: f64,
     /// Normal force, newtons.
     pub force: f64,
+    /// The whole force on the other, friction included, world frame, newtons.
+    pub push: Vector3<f64>,
+    /// Torque on the other about the contact point, world frame, newton metres.
+    pub twist: Vector3<f64>,
     /// Sliding friction coefficient.
     pub friction: f64,
     /// Torsional friction about the normal, metres; 0 where the contact has none.
     pub torsion: f64,
+}
+
+/// Force and torque at a contact point in the world frame, from those in the axes of the contact, which are the
+/// rows of `frame`; the engine gives what acts on the second geom.
+pub(crate) fn contact_wrench(
+    frame: &[f64; 9],
+    wrench: &[f64; 6],
+    sign: f64,
+) -> (Vector3<f64>, Vector3<f64>) {
+    let axis = |k: usize| Vector3::new(frame[3 * k], frame[3 * k + 1], frame[3 * k + 2]) * sign;
+    let sum =
+        |at: usize| axis(0) * wrench[at] + axis(1) * wrench[at + 1] + axis(2) * wrench[at + 2];
+    (sum(0), sum(3))
 }
 
 impl HandContact {
@@ -129,21 +146,25 @@ impl<'a> World<'a> {
             }
             let (g1, g2) = (g1 as usize, g2 as usize);
             let normal = Vector3::new(contact.frame[0], contact.frame[1], contact.frame[2]);
-            let (hand, geom, other, normal) = match (self.scene.owner[g1], self.scene.owner[g2]) {
-                (Owner::Hand(a), Owner::Hand(b)) if a != b => (a, g1, Owner::Hand(b), normal),
+            let (hand, geom, other, sign) = match (self.scene.owner[g1], self.scene.owner[g2]) {
+                (Owner::Hand(a), Owner::Hand(b)) if a != b => (a, g1, Owner::Hand(b), 1.0),
                 (Owner::Hand(_), Owner::Hand(_)) => continue,
-                (Owner::Hand(hand), other) => (hand, g1, other, normal),
-                (other, Owner::Hand(hand)) => (hand, g2, other, -normal),
+                (Owner::Hand(hand), other) => (hand, g1, other, 1.0),
+                (other, Owner::Hand(hand)) => (hand, g2, other, -1.0),
                 _ => continue,
             };
+            let wrench = self.data.contact_force(index);
+            let (push, twist) = contact_wrench(&contact.frame, &wrench, sign);
             found.push(HandContact {
                 hand,
                 other,
                 geom,
                 point: Point3::from(contact.pos),
-                normal,
+                normal: normal * sign,
                 depth: -contact.dist,
-                force: self.data.contact_force(index)[0],
+                force: wrench[0],
+                push,
+                twist,
                 friction: contact.friction[0],
                 torsion: if contact.dim > 3 { contact.friction[2] } else { 0.0 },
             });

@@ -10,16 +10,23 @@ pub struct Relaxation {
     pub gravity: f64,
     /// Factor on sliding friction; 1 is true.
     pub friction: f64,
-    /// Factor on the limits of early termination.
+    /// Factor on the limits of early termination of objects.
     pub tolerance: f64,
+    /// The same of hands.
+    pub hand_tolerance: f64,
     /// Share of the virtual force that draws objects to their reference; 0 is none.
     pub assist: f64,
 }
 
 impl Relaxation {
     /// The true world.
-    pub const NONE: Relaxation =
-        Relaxation { gravity: 1.0, friction: 1.0, tolerance: 1.0, assist: 0.0 };
+    pub const NONE: Relaxation = Relaxation {
+        gravity: 1.0,
+        friction: 1.0,
+        tolerance: 1.0,
+        hand_tolerance: 1.0,
+        assist: 0.0,
+    };
 }
 
 /// A value that goes from `from` to `to` in a straight line over `steps` steps of training and stays.
@@ -55,7 +62,8 @@ impl Ramp {
 pub enum Tightening {
     /// Along a straight line.
     Ramp(Ramp),
-    /// `s³` with `s = 0.3 (2e)^(-step / steps) + 0.7` as in ManipTrans (3200 steps there): from 1 to 0.343.
+    /// `s³` for objects and `s` for hands, with `s = 0.3 (2e)^(-step / steps) + 0.7`, as in ManipTrans
+    /// (3200 steps there): from 1 to 0.343 and to 0.7.
     Maniptrans {
         /// Steps in which the first term falls to a fifth.
         steps: f64,
@@ -63,16 +71,27 @@ pub enum Tightening {
 }
 
 impl Tightening {
-    /// Factor on the limits after `step` steps.
+    /// Factor on the limits of objects after `step` steps.
     pub fn at(&self, step: u64) -> f64 {
         match self {
             Self::Ramp(ramp) => ramp.at(step),
-            Self::Maniptrans { steps } => {
-                let base = 2.0 * std::f64::consts::E;
-                (0.3 * base.powf(-(step as f64) / steps) + 0.7).powi(3)
-            }
+            Self::Maniptrans { steps } => scale(step, *steps).powi(3),
         }
     }
+
+    /// Factor on the limits of hands after `step` steps.
+    pub fn of_hands(&self, step: u64) -> f64 {
+        match self {
+            Self::Ramp(ramp) => ramp.at(step),
+            Self::Maniptrans { steps } => scale(step, *steps),
+        }
+    }
+}
+
+/// ManipTrans: `s = 0.3 (2e)^(-step / steps) + 0.7`.
+fn scale(step: u64, steps: f64) -> f64 {
+    let base = 2.0 * std::f64::consts::E;
+    0.3 * base.powf(-(step as f64) / steps) + 0.7
 }
 
 /// A virtual force that draws objects to their reference and fades as the task is learned
@@ -160,6 +179,7 @@ impl Curriculum {
             gravity: self.gravity.at(progress.steps),
             friction: self.friction.at(progress.steps),
             tolerance: self.tolerance.at(progress.steps),
+            hand_tolerance: self.tolerance.of_hands(progress.steps),
             assist: if self.assists() { progress.assist } else { 0.0 },
         }
     }
@@ -223,6 +243,21 @@ mod tests {
         assert!((0.02 / 0.343 * tightening.at(0) - 0.0583).abs() < 1e-4);
         assert!((tightening.at(3200) - 0.75518f64.powi(3)).abs() < 1e-5);
         assert!((0.02 / 0.343 * tightening.at(1_000_000) - 0.02).abs() < 1e-6);
+    }
+
+    #[test]
+    fn limits_of_hands_tighten_by_less_than_those_of_objects() {
+        // The thumb: 4 cm / 0.7 s, so 5.71 cm at first, 4.32 cm after 3200 steps and 4 cm in the end.
+        let curriculum = Curriculum::maniptrans();
+        let thumb = |steps| {
+            let progress = Progress { steps, ..curriculum.begin() };
+            0.04 / 0.7 * curriculum.at(&progress).hand_tolerance
+        };
+        assert!((thumb(0) - 0.057_142_857).abs() < 1e-9);
+        assert!((thumb(3200) - 0.043_153).abs() < 1e-6, "{}", thumb(3200));
+        assert!((thumb(1_000_000) - 0.04).abs() < 1e-9);
+        let ramp = Tightening::Ramp(Ramp { from: 2.0, to: 1.0, steps: 10 });
+        assert_eq!((ramp.at(5), ramp.of_hands(5)), (1.5, 1.5));
     }
 
     #[test]

@@ -13,33 +13,13 @@ use super::observe::{Layout, ObservationConfig, ObservationSlice};
 use super::randomise::{Fields, Noise, Randomisation, Variation, generator};
 use super::reward::{Effort, RewardConfig, TERMS, mean_square};
 use super::task::{Course, QPOS_IN_STATE, Task};
+use super::termination::Termination;
 use dextra_sim::batch::{Batch, Sensed, Wrenches};
 use judging::{Shared, is_good};
 use nalgebra::Vector3;
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-
-/// When an episode is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Termination {
-    /// Object position error, metres.
-    pub position: f64,
-    /// Object rotation error, radians.
-    pub rotation: f64,
-    /// Distance of a tip from where the path has it, metres; infinite for no limit.
-    pub tip: f64,
-    /// Control steps of an episode during which it is not given up (8 in ManipTrans).
-    pub grace: usize,
-}
-
-impl Default for Termination {
-    /// 6 cm and 57 degrees, as in our prototype and at the start of ManipTrans's curriculum.
-    fn default() -> Self {
-        Self { position: 0.06, rotation: 1.0, tip: f64::INFINITY, grace: 4 }
-    }
-}
 
 /// How the actions of a frozen policy join the base, before the others join the result.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,6 +177,7 @@ impl<'a> TrackEnv<'a> {
                 seen: vec![Displaced::default(); course.anchors.len()],
                 held: vec![None; course.grasps.len()],
                 action: vec![0.0; actions],
+                missed: vec![0; course.tips()],
                 score: 0.0,
             },
             targets: vec![0.0; every * nu],
@@ -390,6 +371,7 @@ impl<'a> TrackEnv<'a> {
             seen,
             held,
             action,
+            missed: vec![0; self.course.tips()],
             score: 0.0,
         };
         // Servos hold what the base had last.

@@ -27,6 +27,8 @@ pub(super) struct Episode {
     pub(super) held: Vec<Option<Held>>,
     /// The last action.
     pub(super) action: Vec<f32>,
+    /// Control steps on end that each tip of each hand has missed a contact.
+    pub(super) missed: Vec<u64>,
     /// Sum over its steps of the object score, in `[0, age]`.
     pub(super) score: f64,
 }
@@ -112,6 +114,7 @@ impl Episode {
         self.seen.iter().for_each(|seen| seen.write(out));
         self.held.iter().for_each(|held| Held::write(held, out));
         out.singles(&self.action);
+        self.missed.iter().for_each(|&steps| out.count(steps));
     }
 
     /// Reads an episode with the sizes of `like`, of a task with `steps` control steps
@@ -135,6 +138,7 @@ impl Episode {
         let seen = like.seen.iter().map(|_| Seen::read(input)).collect::<Result<_, _>>()?;
         let held = like.held.iter().map(|_| Held::read(input, nu)).collect::<Result<_, _>>()?;
         let action = input.singles(like.action.len())?;
+        let missed = like.missed.iter().map(|_| input.count()).collect::<Result<_, _>>()?;
         let shifts = shifts.chunks_exact(3).map(|s| [s[0], s[1], s[2]]).collect();
         Ok(Episode {
             index,
@@ -146,6 +150,7 @@ impl Episode {
             seen,
             held,
             action,
+            missed,
             score,
         })
     }

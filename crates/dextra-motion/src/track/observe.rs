@@ -21,11 +21,13 @@ pub struct ObservationConfig {
     pub basis_points: usize,
     /// Whether tips are told where they should touch.
     pub goals: bool,
+    /// Whether tips feel what they push on.
+    pub tactile: bool,
 }
 
 impl Default for ObservationConfig {
     fn default() -> Self {
-        Self { future: 2, basis_points: 128, goals: true }
+        Self { future: 2, basis_points: 128, goals: true, tactile: true }
     }
 }
 
@@ -127,7 +129,9 @@ impl Layout {
             add("wrist_velocity", 3, "m/s", 10.0, true, Kind::WristVelocity(h));
             add("wrist_turning", 3, "rad/s", 50.0, true, Kind::WristTurning(h));
             let tips = layout_tips(task, h);
-            add("tip_force", 4 * tips, "N", 50.0, true, Kind::TipForce(h));
+            if config.tactile {
+                add("tip_force", 4 * tips, "N", 50.0, true, Kind::TipForce(h));
+            }
             if config.goals {
                 add("tip_goal", 3 * tips, "m", 0.5, true, Kind::TipGoal(h));
             }

@@ -1,6 +1,6 @@
 //! What is rewarded: one small function per term, each with its source; weights in [`RewardConfig`].
 
-use super::seen::{Seen, SeenHand, SeenTip};
+use super::seen::{Seen, SeenHand, SeenObject, SeenTip};
 use super::task::{Frame, Goal};
 use dextra_core::{Pose, pose};
 use nalgebra::{Point3, Vector3};
@@ -92,6 +92,9 @@ pub struct RewardConfig {
     pub contact_prior: PriorConfig,
     /// PKDA's unified reward.
     pub unified: UnifiedConfig,
+    /// Distance of the wrench that hands exert on an object from the one its reference needs, over its weight,
+    /// while the reference is lifted; mean over objects.
+    pub contact_wrench: Exponential,
     /// Up to this for an object as high as its reference demands, up to 2 cm (PKDA).
     pub lift: f64,
     /// Subtracted times the mean square of the action.
@@ -136,6 +139,7 @@ impl Default for RewardConfig {
             contact_force: 0.0,
             contact_prior: NO_PRIOR,
             unified: NOT_UNIFIED,
+            contact_wrench: OFF,
             lift: 0.0,
             action: 0.01,
             action_change: 0.01,
@@ -191,7 +195,7 @@ impl RewardConfig {
 }
 
 /// Names of the terms, in the order of [`rewards`].
-pub const TERMS: [&str; 14] = [
+pub const TERMS: [&str; 15] = [
     "object_position",
     "object_rotation",
     "tips",
@@ -206,10 +210,11 @@ pub const TERMS: [&str; 14] = [
     "action_change",
     "power",
     "wrist_power",
+    "contact_wrench",
 ];
 
 /// What the terms need beside the geometry.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
     /// Mean square of the action, see [`mean_square`].
     pub action: f64,
@@ -219,6 +224,24 @@ pub struct Effort {
     pub power: f64,
     /// The same of wrist servos, W.
     pub wrist_power: f64,
+    /// Factor on the mass of objects.
+    pub mass: f64,
+    /// Share of gravity that acts on them.
+    pub gravity: f64,
+}
+
+impl Default for Effort {
+    /// No effort, in the true world.
+    fn default() -> Self {
+        Self {
+            action: 0.0,
+            action_change: 0.0,
+            power: 0.0,
+            wrist_power: 0.0,
+            mass: 1.0,
+            gravity: 1.0,
+        }
+    }
 }
 
 /// Every term, weighted, in the order of [`TERMS`]; their sum is the reward. `rest` is the height of
@@ -242,6 +265,12 @@ pub fn rewards(
         terms[1] += gate * object_rotation(&config.object_rotation, pose, wanted) / objects;
         let demanded = wanted.translation.z - rest[o];
         terms[9] += config.lift * lift(height(o), demanded, config.lifted_height) / objects;
+        if config.contact_wrench.weight != 0.0 && demanded > config.lifted_height {
+            let world = (effort.mass, effort.gravity);
+            let SeenObject { force, torque, .. } = &seen.objects[o];
+            let error = frame.loads[o].error(force, torque, world);
+            terms[14] += config.contact_wrench.at(error) / objects;
+        }
     }
     let (mut goals, mut contact) = (0usize, 0.0);
     let mut pushes = 0.0;

@@ -23,11 +23,33 @@ pub struct TipFacts {
     pub geoms: Vec<usize>,
 }
 
+/// Which joints of a finger a point stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The first: human keypoints 1, 5, 9, 13 and 17.
+    Proximal,
+    /// Those between it and the tip.
+    Middle,
+}
+
+/// A point of a finger below its tip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnuckleFacts {
+    /// Body in the hand's tree.
+    pub body: usize,
+    /// Point in the body, metres.
+    pub point: Point3<f64>,
+    /// What it stands for.
+    pub level: Level,
+}
+
 /// A hand as the environment knows it.
 #[derive(Clone, Debug)]
 pub struct HandFacts {
     /// Fingertips, in the order of the hand's map.
     pub tips: Vec<TipFacts>,
+    /// The other tracked points of its fingers, in the order of the hand's map.
+    pub knuckles: Vec<KnuckleFacts>,
     /// Addresses in `qvel` of the wrist's six coordinates.
     pub wrist_dof: [usize; 6],
     /// Addresses in `qvel` of the joints, tree order.
@@ -65,10 +87,23 @@ impl HandFacts {
             .collect();
         Self {
             tips,
+            knuckles: knuckles(hand),
             wrist_dof: place.wrist_qpos.map(|at| scene.dof(at)),
             joint_dof: place.joint_qpos.iter().map(|&at| scene.dof(at)).collect(),
         }
     }
+}
+
+/// The points of a hand's map that stand for human finger joints.
+fn knuckles(hand: &Hand) -> Vec<KnuckleFacts> {
+    let links = hand.map.keypoints.iter().filter(|link| link.keypoint % 4 != 0);
+    links
+        .filter_map(|link| {
+            let body = hand.tree.body(&link.at.body)?;
+            let level = if link.keypoint % 4 == 1 { Level::Proximal } else { Level::Middle };
+            Some(KnuckleFacts { body, point: link.at.point_in_body, level })
+        })
+        .collect()
 }
 
 /// Direction in which the last hinge of a finger moves its tip towards the palm's middle axis, in the
@@ -121,6 +156,15 @@ pub struct SeenTip {
     pub near: Vec<Near>,
 }
 
+/// A point of a finger below its tip, in one state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeenKnuckle {
+    /// What it stands for.
+    pub level: Level,
+    /// Where it is.
+    pub in_world: Point3<f64>,
+}
+
 /// A hand in one state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeenHand {
@@ -142,6 +186,8 @@ pub struct SeenHand {
     pub lengths: Vec<f64>,
     /// Fingertips.
     pub tips: Vec<SeenTip>,
+    /// The other tracked points of its fingers.
+    pub knuckles: Vec<SeenKnuckle>,
 }
 
 /// An object in one state.
@@ -153,6 +199,10 @@ pub struct SeenObject {
     pub velocity: Vector3<f64>,
     /// Angular velocity, world frame, rad/s.
     pub turning: Vector3<f64>,
+    /// Sum of the forces of hands on it, friction included, world frame, N.
+    pub force: Vector3<f64>,
+    /// Sum of their torques about its centre of mass, world frame, N m.
+    pub torque: Vector3<f64>,
 }
 
 /// The geometry of one state.
@@ -190,7 +240,12 @@ pub fn see(
         .map(|index| {
             let pose = scene.world_from_object(index, qpos);
             let v = &qvel[object_dof(scene, index)..];
+            let center = pose * objects[index].mass.com;
+            let touched = || contacts.iter().filter(|c| c.other == Owner::Object(index));
+            let torque = |c: &HandContact| (c.point - center).cross(&c.push) + c.twist;
             SeenObject {
+                force: touched().map(|c| c.push).sum(),
+                torque: touched().map(torque).sum(),
                 pose,
                 velocity: Vector3::new(v[0], v[1], v[2]),
                 // The engine gives a free joint's angular velocity in the body's frame.
@@ -242,7 +297,13 @@ pub fn see(
                     }
                 })
                 .collect();
+            let knuckles = facts[index].knuckles.iter();
+            let knuckles = knuckles.map(|knuckle| SeenKnuckle {
+                level: knuckle.level,
+                in_world: root * (bodies[knuckle.body] * knuckle.point),
+            });
             SeenHand {
+                knuckles: knuckles.collect(),
                 world_from_root: root,
                 velocity: place.world_from_mount * Vector3::new(v[0], v[1], v[2]),
                 turning: place.world_from_mount * turning,

@@ -4,6 +4,7 @@ use super::TrackError;
 use super::anchor::{Anchor, anchors};
 use super::grasp::{Grasp, GraspConfig, grasps};
 use super::seen::{HandFacts, near};
+use super::wrench::{Load, loads};
 use crate::evaluate::Played;
 use crate::refine::timeline::{HoldSteps, Timeline};
 use dextra_core::{Motion, Pose};
@@ -215,6 +216,10 @@ pub struct Frame {
     pub roots: Vec<Pose>,
     /// Fingertips of every hand.
     pub tips: Vec<Vec<TipFrame>>,
+    /// The other tracked points of the fingers of every hand, on the path, world frame.
+    pub knuckles: Vec<Vec<Point3<f64>>>,
+    /// What every object needs to follow its reference.
+    pub loads: Vec<Load>,
 }
 
 /// Where an episode may begin.
@@ -264,8 +269,10 @@ impl Course {
             .map(|(index, hand)| HandFacts::new(scene, hand, index))
             .collect();
         let steps = task.steps().div_ceil(every);
-        let frames: Vec<Frame> =
+        let mut frames: Vec<Frame> =
             (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
+        let loads = loads(task, (0..=steps).map(|step| step * every));
+        frames.iter_mut().zip(loads).for_each(|(frame, loads)| frame.loads = loads);
         let starts: Vec<Start> = if task.played_starts {
             played(task, every, steps)
         } else {
@@ -280,6 +287,11 @@ impl Course {
             false => Vec::new(),
         };
         Ok(Self { every, steps, frames, starts, anchors, grasps, facts, rest_height })
+    }
+
+    /// Fingertips of all hands.
+    pub(super) fn tips(&self) -> usize {
+        self.facts.iter().map(|facts| facts.tips.len()).sum()
     }
 
     /// Base controls of a control step, `[every, nu]`; the last row goes on after the end.
@@ -300,15 +312,17 @@ fn frame(task: &Task<'_>, facts: &[HandFacts], state: usize) -> Frame {
         task.reference.iter().map(|reference| reference[state.min(reference.len() - 1)]).collect();
     let roots: Vec<Pose> =
         (0..task.hands.len()).map(|hand| scene.world_from_root(hand, qpos)).collect();
-    let tips = (0..task.hands.len())
+    let (tips, knuckles) = (0..task.hands.len())
         .map(|hand| {
             let bodies = task.hands[hand].tree.forward(&scene.joints(hand, qpos));
+            let at = |body: usize, point: &Point3<f64>| roots[hand] * (bodies[body] * point);
             let tips = facts[hand].tips.iter();
-            tips.map(|tip| tip_frame(task, qpos, roots[hand] * (bodies[tip.body] * tip.point)))
-                .collect()
+            let tips = tips.map(|tip| tip_frame(task, qpos, at(tip.body, &tip.point)));
+            let knuckles = facts[hand].knuckles.iter().map(|k| at(k.body, &k.point));
+            (tips.collect(), knuckles.collect())
         })
-        .collect();
-    Frame { objects, roots, tips }
+        .unzip();
+    Frame { objects, roots, tips, knuckles, loads: Vec::new() }
 }
 
 fn tip_frame(task: &Task<'_>, qpos: &[f64], in_world: Point3<f64>) -> TipFrame {

@@ -2,6 +2,7 @@
 
 mod following;
 mod grasping;
+mod mirrored;
 mod observations;
 mod worlds;
 
@@ -80,11 +81,7 @@ fn plain(worlds: usize) -> TrackConfig {
         worlds,
         threads: 2,
         from_start: 1.0,
-        termination: Termination {
-            position: f64::INFINITY,
-            rotation: f64::INFINITY,
-            ..Termination::default()
-        },
+        termination: Termination::NEVER,
         ..TrackConfig::default()
     }
 }
@@ -136,7 +133,11 @@ fn everything(threads: usize) -> TrackConfig {
         threads,
         compose: Compose::Accumulate { bound: 10.0 },
         reach: Reach { position: 0.002, rotation: 0.02, finger: 0.03 },
-        termination: Termination { position: 0.01, ..Termination::default() },
+        termination: Termination {
+            position: 0.01,
+            contact: MissedContact { steps: 6, distance: 0.015 },
+            ..Termination::default()
+        },
         curriculum: Curriculum {
             gravity: Ramp { from: 0.0, to: 1.0, steps: 25 },
             friction: Ramp { from: 3.0, to: 1.0, steps: 30 },
@@ -301,7 +302,7 @@ fn a_world_that_leaves_the_real_numbers_is_flagged_and_begins_anew() {
 
 #[test]
 fn an_object_that_is_lost_ends_the_episode() {
-    let limits = Termination { position: 0.02, rotation: 9.0, tip: f64::INFINITY, grace: 10 };
+    let limits = Termination { position: 0.02, rotation: 9.0, grace: 10, ..Termination::NEVER };
     let mut env = env(TrackConfig { termination: limits, ..plain(2) });
     let size = env.action_dim();
     let slices = env.observation_slices();
@@ -326,6 +327,46 @@ fn an_object_that_is_lost_ends_the_episode() {
     assert!((0.02..0.04).contains(&far), "{far}");
     let next = &out.observations[width..][error];
     assert!(next[..3].iter().all(|x| x.abs() < 0.01), "the next episode has begun: {next:?}");
+}
+
+#[test]
+fn an_open_hand_is_given_up_where_contact_is_demanded() {
+    // On the path the first tip is 2.2 mm away from step 47 on; in the plan it touches one step later, the
+    // next one two steps after it is that near, and the rest stay further away.
+    let contact = MissedContact { steps: 3, distance: 0.0025 };
+    let demanding =
+        || TrackConfig { termination: Termination { contact, ..Termination::NEVER }, ..plain(2) };
+    let mut strict = env(demanding());
+    let near = |step: usize| {
+        strict.course.frames[step].tips[0].iter().any(|tip| tip.distance < contact.distance)
+    };
+    let first = (0..strict.steps()).find(|&step| near(step)).unwrap();
+    let size = strict.action_dim();
+    // World 1 opens its fingers; world 0 grasps as planned.
+    let actions: Vec<f32> = (0..2 * size).map(|i| if i < size { 0.0 } else { -1.0 }).collect();
+    let mut out = StepOut::default();
+    let mut saved = Vec::new();
+    for step in 1..strict.steps() {
+        strict.step(&actions, &mut out).unwrap();
+        assert!(!out.terminated[0], "step {step} of the plan");
+        assert_eq!(out.terminated[1], step == first + 2, "step {step}");
+        if step == first + 1 {
+            saved = strict.save_state();
+        }
+        if step >= first + 2 {
+            // World 1 has begun anew and is not near the object again.
+            assert_eq!(strict.lanes[1].episode.missed, [0; 4]);
+        }
+        if step == first + 10 {
+            break;
+        }
+    }
+    // The count is part of the state: two steps were missed, and the third ends it.
+    let mut resumed = env(demanding());
+    resumed.load_state(&saved).unwrap();
+    assert_eq!(resumed.lanes[1].episode.missed.iter().max(), Some(&2));
+    resumed.step(&actions, &mut out).unwrap();
+    assert_eq!(out.terminated, [false, true]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::{Batch, BatchError, NON_FINITE_WARNINGS};
 use crate::scene::{Owner, Scene};
-use crate::world::HandContact;
+use crate::world::{HandContact, contact_wrench};
 use mujoco_rs::mujoco_c::{mjContact, mjData, mjModel};
 use nalgebra::{Point3, Vector3};
 use std::ffi::{c_int, c_void};
@@ -235,6 +235,7 @@ impl Job {
                 let mut force = [0.0; 6];
                 mj_contactForce(model, data, id, force.as_mut_ptr());
                 let [x, y, z] = [0, 1, 2].map(|axis| sign * contact.frame[axis]);
+                let (push, twist) = contact_wrench(&contact.frame, &force, sign);
                 let seen = HandContact {
                     hand,
                     other,
@@ -243,6 +244,8 @@ impl Job {
                     normal: Vector3::new(x, y, z),
                     depth: -contact.dist,
                     force: force[0],
+                    push,
+                    twist,
                     friction: contact.friction[0],
                     torsion: if contact.dim > 3 { contact.friction[2] } else { 0.0 },
                 };

@@ -55,6 +55,10 @@ impl Default for Validation {
 pub struct ImitatorRecipe {
     /// Iterations.
     pub iterations: u64,
+    /// Whether half of the worlds follow the mirror image of the motion, in which each of two hands does what
+    /// the other did (see [`dextra_motion::track::Task::mirrored`]). Nothing for a single hand.
+    #[serde(default)]
+    pub mirror: bool,
     /// The environment; objects are left out of it.
     #[serde(default)]
     pub track: TrackConfig,
@@ -199,6 +203,28 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dextra_motion::track::{Termination, curriculum::Tightening};
+
+    #[test]
+    fn maniptrans_gives_up_where_its_code_does() {
+        let recipe = Recipe::resolve("maniptrans").unwrap();
+        let imitator = recipe.imitator.unwrap();
+        let wanted = Termination::maniptrans();
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-4 * b || a == b;
+        for found in [&recipe.track.termination, &imitator.track.termination] {
+            assert!(found.tip.iter().zip(wanted.tip).all(|(&a, b)| close(a, b)), "{found:?}");
+            assert!(close(found.proximal, 0.1) && close(found.middle, 0.08 / 0.7), "{found:?}");
+            assert_eq!(found.grace, 8);
+        }
+        let found = &recipe.track.termination;
+        assert_eq!((found.contact, imitator.track.termination.contact.steps), (wanted.contact, 0));
+        assert!(recipe.track.observations.tactile && !imitator.track.observations.tactile);
+        assert!(close(found.position, wanted.position) && close(found.rotation, wanted.rotation));
+        for track in [&recipe.track, &imitator.track] {
+            assert!(matches!(track.curriculum.tolerance, Tightening::Maniptrans { .. }));
+        }
+        assert!(imitator.mirror);
+    }
 
     #[test]
     fn built_in_recipes_can_be_read_and_written() {

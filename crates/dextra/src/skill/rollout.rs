@@ -127,12 +127,7 @@ fn reward_terms(
     let config = TrackConfig {
         worlds: 1,
         from_start: 1.0,
-        termination: Termination {
-            position: f64::INFINITY,
-            rotation: f64::INFINITY,
-            tip: f64::INFINITY,
-            grace: 0,
-        },
+        termination: Termination::NEVER,
         curriculum: Curriculum::default(),
         randomisation: Randomisation::default(),
         ..config

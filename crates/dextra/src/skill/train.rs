@@ -3,7 +3,7 @@
 use super::actor::{Actor, IMITATOR, Imitator};
 use super::recipe::{ImitatorRecipe, Recipe};
 use super::trials::{self, FAR, MAIN};
-use super::worlds::{Worlds, contract};
+use super::worlds::{Parts, Worlds, contract};
 use crate::clock::cpu_seconds;
 use crate::error::Error;
 use crate::film::write_png;
@@ -11,7 +11,7 @@ use crate::plots::learning;
 use crate::progress::Reporter;
 use dextra_data::atomic;
 use dextra_learn::{IterationMetrics, LearnError, TrainConfig};
-use dextra_motion::track::{Task, TrackConfig, TrackEnv};
+use dextra_motion::track::{Task, TrackConfig, TrackEnv, TrackError};
 use dextra_sim::scene::Scene;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -80,8 +80,9 @@ pub fn train(
     let config = TrackConfig { threads, ..recipe.track.clone() };
     let hands = task.hands;
     let alone = hands_alone.map(|scene| task.object_free(scene));
+    let mut notes = Vec::new();
     if let (Some(recipe), Some(alone)) = (&recipe.imitator, &alone) {
-        imitate(alone.clone(), recipe, (seed, threads), dir, reporter)?;
+        imitate(alone.clone(), recipe, (seed, threads), dir, &mut notes, reporter)?;
     }
     let env = TrackEnv::new(task, config).map_err(Error::stage(STAGE))?;
     let imitator = match (&recipe.imitator, &alone) {
@@ -92,7 +93,6 @@ pub fn train(
     let mut log = Log::open(dir)?;
     reporter.stage(STAGE, Some(recipe.iterations));
     let began = cpu_seconds() - log.validations.last().map_or(0.0, |v| v.cpu_s);
-    let mut notes = Vec::new();
     loop {
         // What the policy is before it has learned anything, the base, is validated first.
         let until = match log.validations.last() {
@@ -138,13 +138,22 @@ fn imitate(
     recipe: &ImitatorRecipe,
     (seed, threads): (u64, usize),
     dir: &Path,
+    notes: &mut Vec<String>,
     reporter: &dyn Reporter,
 ) -> Result<(), Error> {
     const EVERY: u64 = 20;
     let hands = alone.hands;
-    let config = TrackConfig { threads, ..recipe.track.clone() };
-    let env = TrackEnv::new(alone, config).map_err(Error::stage(STAGE))?;
-    let mut worlds = Worlds::new(env, hands, None);
+    let all = recipe.track.worlds;
+    let image = if recipe.mirror && all > 1 { mirrored(&alone, notes)? } else { None };
+    let half = if image.is_some() { all / 2 } else { 0 };
+    let parts = [(Some(alone), all - half), (image, half)];
+    let parts = parts.into_iter().filter_map(|(task, worlds)| Some((task?, worlds)));
+    let parts = parts.map(|(task, worlds)| {
+        let config = TrackConfig { threads, worlds, ..recipe.track.clone() };
+        let env = TrackEnv::new(task, config).map_err(Error::stage(STAGE))?;
+        Ok(Worlds::new(env, hands, None))
+    });
+    let mut worlds = Parts::new(parts.collect::<Result<_, Error>>()?);
     reporter.stage(IMITATOR, Some(recipe.iterations));
     let config = TrainConfig {
         seed,
@@ -165,6 +174,17 @@ fn imitate(
         return Err(Error::Cancelled { stage: IMITATOR.to_owned() });
     }
     keep(&trained.checkpoint, &folder.join(BEST))
+}
+
+/// The mirror image of a motion of two hands; where it has none, a note says why.
+fn mirrored<'a>(alone: &Task<'a>, notes: &mut Vec<String>) -> Result<Option<Task<'a>>, Error> {
+    match alone.mirrored() {
+        Err(error @ TrackError::Mirror(_)) => {
+            notes.push(format!("the imitator learns without the mirror image: {error}"));
+            Ok(None)
+        }
+        found => found.map_err(Error::stage(STAGE)),
+    }
 }
 
 /// The trained imitator of a skill in `dir`, for the environment above it.

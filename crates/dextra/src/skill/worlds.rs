@@ -1,4 +1,4 @@
-//! The track environment as something to learn in.
+//! The track environment as something to learn in, and several of them as one.
 
 use super::actor::Imitator;
 use dextra_data::atomic;
@@ -99,3 +99,87 @@ impl Worlds<'_> {
         Ok(())
     }
 }
+
+/// Worlds of several tasks with the same contract, one part after the other.
+pub struct Parts<'a> {
+    parts: Vec<Worlds<'a>>,
+    /// What the present step of each part gave.
+    steps: Vec<Step>,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts as one; there must be at least one.
+    pub fn new(parts: Vec<Worlds<'a>>) -> Self {
+        debug_assert!(parts.iter().all(|part| part.contract == parts[0].contract));
+        let room = |part: &Worlds<'_>| Step::new(part.worlds(), part.env.observation_dim());
+        let steps = parts.iter().map(room).collect();
+        Self { parts, steps }
+    }
+}
+
+impl Env for Parts<'_> {
+    fn contract(&self) -> &Contract {
+        self.parts[0].contract()
+    }
+
+    fn worlds(&self) -> usize {
+        self.parts.iter().map(Env::worlds).sum()
+    }
+
+    fn reset(&mut self, seed: u64, observations: &mut [f32]) -> Result<(), EnvError> {
+        let mut rest = observations;
+        for (index, part) in self.parts.iter_mut().enumerate() {
+            let own;
+            (own, rest) = rest.split_at_mut(part.worlds() * part.env.observation_dim());
+            part.reset(seed.wrapping_add(index as u64), own)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, actions: &[f32], step: &mut Step) -> Result<(), EnvError> {
+        let mut rest = actions;
+        for (part, own) in self.parts.iter_mut().zip(&mut self.steps) {
+            let played;
+            (played, rest) = rest.split_at(part.worlds() * part.env.learned_dim());
+            part.step(played, own)?;
+        }
+        let joined = |values: fn(&Step) -> &[f32]| self.steps.iter().flat_map(values);
+        let flags = |values: fn(&Step) -> &[bool]| self.steps.iter().flat_map(values);
+        fill(&mut step.observations, joined(|own| &own.observations));
+        fill(&mut step.rewards, joined(|own| &own.rewards));
+        fill(&mut step.last_observations, joined(|own| &own.last_observations));
+        fill(&mut step.terminated, flags(|own| &own.terminated));
+        fill(&mut step.truncated, flags(|own| &own.truncated));
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, EnvError> {
+        let mut out = Vec::new();
+        for part in &self.parts {
+            let state = part.save()?;
+            out.extend((state.len() as u64).to_le_bytes());
+            out.extend(state);
+        }
+        Ok(out)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        let mut rest = state;
+        for part in &mut self.parts {
+            let short = "the saved state ends too early";
+            let (size, after) = rest.split_first_chunk().ok_or(short)?;
+            let size = usize::try_from(u64::from_le_bytes(*size))?;
+            let own;
+            (own, rest) = after.split_at_checked(size).ok_or(short)?;
+            part.load(own)?;
+        }
+        if rest.is_empty() { Ok(()) } else { Err("the saved state is too long".into()) }
+    }
+}
+
+fn fill<'a, T: Copy + 'a>(out: &mut [T], values: impl Iterator<Item = &'a T>) {
+    out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The library's main verb from end to end, on built-in clips and a hand of the user's.
 
+mod collect;
 mod export;
 mod hands;
 mod motions;

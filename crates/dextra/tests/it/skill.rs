@@ -25,12 +25,17 @@ epochs = 1
 minibatches = 1
 "#;
 
-fn tiny(dir: &Path, base: &str) -> TransferRequest {
+/// Writes the recipe of such a training round a base motion; its path.
+pub fn tiny_recipe(dir: &Path, base: &str) -> String {
     let recipe = dir.join("tiny.toml");
     std::fs::write(&recipe, TINY.replace("BASE", base)).unwrap();
+    recipe.display().to_string()
+}
+
+fn tiny(dir: &Path, base: &str) -> TransferRequest {
     TransferRequest {
         threads: Some(1),
-        policy: Some(recipe.display().to_string()),
+        policy: Some(tiny_recipe(dir, base)),
         reuse: Some(cube_on_allegro().dir.path().to_path_buf()),
         ..request("cube", "allegro", &dir.join("out"))
     }
@@ -90,6 +95,54 @@ fn the_same_training_is_not_repeated_and_another_one_begins_anew() {
     assert_eq!(lines(), before);
     transfer(&TransferRequest { seed: 1, ..first }, &Silent).unwrap();
     assert_ne!(lines(), before);
+}
+
+/// An imitator below it, in the object-free clip.
+const IMITATOR: &str = r#"
+[track.below]
+compose = { add = { alpha = 0.5 } }
+reach = { position = 0.01, rotation = 0.1, finger = 0.1 }
+[imitator]
+iterations = 1
+mirror = MIRROR
+[imitator.track]
+worlds = 4
+observations = { basis_points = 0, goals = false }
+[imitator.network]
+actor = [16]
+critic = [16]
+[imitator.ppo]
+horizon = 4
+epochs = 1
+minibatches = 1
+"#;
+
+/// The policy of an imitator that learned on a clip, with its notes.
+fn imitator(clip: &str, mirror: bool) -> (Vec<u8>, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("imitator.toml");
+    let imitator = IMITATOR.replace("MIRROR", if mirror { "true" } else { "false" });
+    let text = TINY.replace("BASE", "retargeted").replace("iterations = 2", "iterations = 1");
+    let track = text.find("[network]").unwrap();
+    let text = [&text[..track], &imitator[..], &text[track..]].concat();
+    std::fs::write(&recipe, text).unwrap();
+    let request = TransferRequest {
+        threads: Some(1),
+        policy: Some(recipe.display().to_string()),
+        robustness_trials: 1,
+        ..request(clip, "allegro", &dir.path().join("out"))
+    };
+    let report = transfer(&request, &Silent).unwrap();
+    let file = dir.path().join("out/policy/imitator/best/policy.safetensors");
+    (std::fs::read(file).unwrap(), report.details.unwrap().notes)
+}
+
+#[test]
+fn an_imitator_of_two_hands_learns_from_the_mirror_image_and_one_of_a_single_hand_has_none() {
+    assert!(imitator("cube", true).0 == imitator("cube", false).0, "a single hand");
+    let ((with, notes), (without, _)) = (imitator("pair", true), imitator("pair", false));
+    assert!(with != without, "two hands");
+    assert!(!notes.iter().any(|note| note.contains("mirror")), "{notes:?}");
 }
 
 #[test]

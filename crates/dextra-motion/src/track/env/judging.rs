@@ -1,6 +1,6 @@
 //! What a world earned by a step, and whether its episode is over.
 
-use super::{Lane, Termination, TrackConfig};
+use super::{Lane, TrackConfig};
 use crate::track::curriculum::Relaxation;
 use crate::track::grasp::idle;
 use crate::track::observe::{Layout, View, disturb};
@@ -8,6 +8,7 @@ use crate::track::randomise::{Noise, generator};
 use crate::track::reward::{Effort, TERMS, rewards};
 use crate::track::seen::{Seen, see};
 use crate::track::task::{Course, Frame, Task};
+use crate::track::termination::{lost, out_of_touch};
 use dextra_core::pose;
 use dextra_sim::batch::Sensed;
 
@@ -72,7 +73,8 @@ impl Shared<'_, '_> {
         let seen = self.see(sensed, nq);
         let frame = &self.course.frames[lane.episode.at];
         let (power, wrist_power) = self.powers(sensed);
-        let effort = Effort { power, wrist_power, ..lane.effort };
+        let (mass, gravity) = (lane.episode.variation.mass, relaxation.gravity);
+        let effort = Effort { power, wrist_power, mass, gravity, ..lane.effort };
         lane.terms = rewards(&config.rewards, &seen, frame, &self.course.rest_height, &effort);
         self.observe(lane, world, &seen, seed, &config.randomisation.noise);
         let reward = lane.terms.iter().sum::<f64>() as f32;
@@ -85,7 +87,9 @@ impl Shared<'_, '_> {
         lane.episode.score += score(config, &seen, frame);
         let limits = &config.termination;
         let mature = lane.episode.age > limits.grace;
-        lane.terminated = mature && lost(limits, relaxation.tolerance, &seen, frame);
+        let missed = &mut lane.episode.missed;
+        let untouched = out_of_touch(&limits.contact, &seen, frame, missed);
+        lane.terminated = mature && (untouched || lost(limits, relaxation, &seen, frame));
         let settle = (config.grasp.settle / config.control_period).ceil() as usize;
         let over = lane.episode.at >= self.course.steps
             || idle(&self.course.grasps, lane.episode.at, settle);
@@ -125,16 +129,4 @@ fn score(config: &TrackConfig, seen: &Seen, frame: &Frame) -> f64 {
         .map(|(object, wanted)| (-rate * pose::distance_between(&object.pose, wanted)).exp())
         .sum();
     sum / seen.objects.len().max(1) as f64
-}
-
-/// Whether an object or a tip is too far from where it should be.
-fn lost(limits: &Termination, factor: f64, seen: &Seen, frame: &Frame) -> bool {
-    let far = seen.objects.iter().zip(&frame.objects).any(|(object, wanted)| {
-        pose::distance_between(&object.pose, wanted) > limits.position * factor
-            || pose::angle_between(&object.pose, wanted) > limits.rotation * factor
-    });
-    let tips = seen.hands.iter().zip(&frame.tips);
-    far || tips
-        .flat_map(|(hand, wanted)| hand.tips.iter().zip(wanted))
-        .any(|(tip, wanted)| (tip.in_world - wanted.in_world).norm() > limits.tip * factor)
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::track::seen::{Near, SeenObject};
 use crate::track::task::TipFrame;
+use crate::track::wrench::Load;
 use nalgebra::UnitQuaternion;
 
 fn close(a: f64, b: f64) {
@@ -47,11 +48,14 @@ fn scene() -> (Seen, Frame) {
         wrist: [0.0; 6],
         lengths: Vec::new(),
         tips: vec![tip(0.07)],
+        knuckles: Vec::new(),
     };
     let object = SeenObject {
         pose: at(0.0, 0.0, 0.0),
         velocity: Vector3::zeros(),
         turning: Vector3::zeros(),
+        force: Vector3::new(0.0, 0.6, 1.162),
+        torque: Vector3::zeros(),
     };
     let turned = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), 0.5);
     let frame = Frame {
@@ -62,6 +66,13 @@ fn scene() -> (Seen, Frame) {
             goal: Some(upper()),
             distance: 0.025,
         }]],
+        knuckles: vec![Vec::new()],
+        loads: vec![Load {
+            inertial: Vector3::zeros(),
+            weight: Vector3::new(0.0, 0.0, -1.962),
+            torque: Vector3::zeros(),
+            length: 0.05,
+        }],
     };
     (Seen { hands: vec![hand], objects: vec![object] }, frame)
 }
@@ -90,7 +101,13 @@ fn the_default_is_that_of_the_prototype() {
 
 #[test]
 fn maniptrans_has_its_weights() {
-    let effort = Effort { power: 0.1, wrist_power: 0.5, action: 1.0, action_change: 1.0 };
+    let effort = Effort {
+        power: 0.1,
+        wrist_power: 0.5,
+        action: 1.0,
+        action_change: 1.0,
+        ..Effort::default()
+    };
     let found = terms(&RewardConfig::maniptrans(), &effort);
     close(term(&found, "object_position"), 5.0 * (-4.0f64).exp());
     close(term(&found, "object_rotation"), (-1.5f64).exp());
@@ -201,4 +218,25 @@ fn the_unified_reward_pays_for_approach_grasp_and_lift_in_turn() {
     seen.hands[0].tips[0].in_world.z = 0.14;
     close(pay(&seen, -0.02), 0.5 * (-20.0 * 0.04f64).exp());
     close(unified(&RewardConfig::default(), &seen, &frame, 0, &[-0.02]), 0.0);
+}
+
+#[test]
+fn hands_are_rewarded_for_the_wrench_that_the_reference_needs() {
+    let config =
+        RewardConfig { contact_wrench: Exponential::new(0.5, 2.0), ..RewardConfig::default() };
+    // It needs 1.962 N upwards and gets (0, 0.6, 1.162) N: 0.6 and 0.8 N off make 1 N, of a weight of 1.962 N.
+    let found = terms(&config, &Effort::default());
+    close(term(&found, "contact_wrench"), 0.5 * (-2.0f64 / 1.962).exp());
+    // Half the mass needs 0.981 N: (0, 0.6, 0.181) N off, of 0.981 N.
+    let light = Effort { mass: 0.5, ..Effort::default() };
+    let error = (0.6f64.powi(2) + 0.181f64.powi(2)).sqrt() / 0.981;
+    close(term(&terms(&config, &light), "contact_wrench"), 0.5 * (-2.0 * error).exp());
+    // Without gravity it needs nothing.
+    let floating = Effort { gravity: 0.0, ..Effort::default() };
+    let error = (0.6f64.powi(2) + 1.162f64.powi(2)).sqrt() / 1.962;
+    close(term(&terms(&config, &floating), "contact_wrench"), 0.5 * (-2.0 * error).exp());
+    // A reference that rests is carried by the table; the one above is 2 cm up.
+    let resting = RewardConfig { lifted_height: 0.03, ..config };
+    close(term(&terms(&resting, &Effort::default()), "contact_wrench"), 0.0);
+    close(term(&terms(&RewardConfig::default(), &Effort::default()), "contact_wrench"), 0.0);
 }

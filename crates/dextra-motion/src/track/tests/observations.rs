@@ -154,6 +154,22 @@ fn slices_hold_what_they_say() {
 }
 
 #[test]
+fn a_hand_without_touch_sees_all_but_the_forces_of_its_tips() {
+    let numb = ObservationConfig { tactile: false, ..ObservationConfig::default() };
+    let (feeling, mut env_b) = (env(plain(1)), env(TrackConfig { observations: numb, ..plain(1) }));
+    let forces = |env: &TrackEnv<'_>| {
+        env.observation_slices().iter().filter(|slice| slice.name.contains("tip_force")).count()
+    };
+    assert_eq!((forces(&feeling), forces(&env_b)), (1, 0));
+    // Four tips with three components and a size each.
+    assert_eq!(feeling.observation_dim() - env_b.observation_dim(), 16);
+    let (all, rest) = (feeling.observations(), env_b.reset_all(0).unwrap());
+    let others = feeling.observation_slices().iter().filter(|s| s.name != "right/tip_force");
+    let others: Vec<f32> = others.flat_map(|slice| all[slice.range.clone()].to_vec()).collect();
+    assert_eq!(rest, others);
+}
+
+#[test]
 fn the_last_action_is_seen_clipped() {
     let mut env = env(plain(2));
     let mut actions = wander(2 * env.action_dim(), 3, 0.9);

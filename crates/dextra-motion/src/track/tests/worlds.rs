@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::track::randomise::{Fields, Variation};
+use crate::track::seen::{HandFacts, see};
 use dextra_sim::batch::{Batch, Sensed, Wrenches};
 use dextra_sim::object::MassProperties;
 use dextra_sim::scene::{HandPlacement, ObjectPlacement, Scene};
 use dextra_sim::world::World;
+use nalgebra::Vector3;
 use std::sync::Arc;
 
 fn scene() -> &'static Scene {
@@ -335,4 +337,46 @@ fn the_whole_target_of_a_scaled_average_lags_behind_the_base() {
     base[finger] = high;
     composer.apply(scene(), &base, &zeros, &mut memory, &mut targets);
     assert!((targets[finger] - (low + 0.4 * (high - low))).abs() < 1e-12);
+}
+
+#[test]
+fn the_forces_of_contacts_are_what_moves_a_carried_object() {
+    let f = fixture();
+    let mut batch = Batch::new(&scene().model, 2, 1).unwrap();
+    let mut start = World::new(scene());
+    start.reset(&f.refined.rollout.qpos0);
+    for index in 0..2 {
+        batch.set_state(index, &start.state()).unwrap();
+    }
+    let nu = f.refined.rollout.nu;
+    let rows: Vec<&[f64]> = f.refined.rollout.ctrl.chunks_exact(nu).collect();
+    let (from, _) = Played::carrying(&f.refined.timeline);
+    let mass = &f.objects[0].mass;
+    assert!(mass.com.coords.norm() < 1e-6, "the engine's velocity is that of the origin");
+    let (nq, dof) = (scene().default_qpos().len(), scene().dof(scene().objects[0].qpos));
+    let facts = [HandFacts::new(scene(), &f.hand, 0)];
+    let mut before = advance(&mut batch, &rows[..from].concat(), None).remove(0);
+    let (mut up, mut steps, mut twist) = (0.0f64, 0.0, 0.0f64);
+    for row in &rows[from..from + 60] {
+        let after = advance(&mut batch, row, None).remove(0);
+        let (qpos, qvel) = (before.qpos(nq), &before.qvel);
+        // Contacts are those of the state from which the step set out.
+        let found = see(scene(), hands(), &facts, &f.objects, qpos, qvel, &after.contacts);
+        let object = &found.objects[0];
+        let at =
+            |sensed: &Sensed, k: usize| Vector3::from_row_slice(&sensed.qvel[dof + k..dof + k + 3]);
+        let growth = |k: usize| (at(&after, k) - at(&before, k)) / scene().config.timestep;
+        // Newton and Euler, the latter in the axes of the cube.
+        let force = mass.mass_kg * (growth(0) - scene().config.gravity);
+        let turning = at(&before, 3);
+        let torque = mass.inertia * growth(3) + turning.cross(&(mass.inertia * turning));
+        let torque = object.pose.rotation * torque;
+        assert!((object.force - force).norm() < 1e-4, "{} {force}", object.force);
+        assert!((object.torque - torque).norm() < 1e-5, "{} {torque}", object.torque);
+        (up, steps, twist) = (up + object.force.z, steps + 1.0, twist.max(torque.norm()));
+        before = after;
+    }
+    // On the whole its weight is carried.
+    let share = up / steps / (mass.mass_kg * 9.81);
+    assert!((share - 1.0).abs() < 0.1 && twist > 1e-4, "{share} {twist}");
 }

@@ -1,0 +1,130 @@
+//! Datasets: what fails is written down, what is there is not made again, and only what was accepted enters.
+
+use crate::skill::tiny_recipe;
+use dextra::collect::{Case, CollectRequest, Dataset, Episode, collect};
+use dextra::{Reporter, Silent};
+use dextra_data::{ClipOptions, Npz, atomic};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Every file below a folder with its content.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![dir.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.display().to_string(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Vec<T> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Counts the stages of work.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl Reporter for Counting {
+    fn stage(&self, _: &str, _: Option<u64>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn advance(&self, _: u64, _: &str) {}
+    fn note(&self, _: &str) {}
+}
+
+/// Largest position error of the first object at judged states of an episode, metres.
+fn worst(path: &Path) -> f64 {
+    let file = Npz::open(path).unwrap();
+    let (shape, real) = file.array_f64("object_pos").unwrap();
+    let (_, wanted) = file.array_f64("reference_pos_m").unwrap();
+    let (_, steps) = file.array_i64("judged_step").unwrap();
+    assert_eq!(shape[1], 1, "one object");
+    let rows = steps.iter().zip(wanted.chunks_exact(3));
+    rows.map(|(&step, wanted)| {
+        let real = &real[3 * step as usize..];
+        (0..3).map(|k| (real[k] - wanted[k]).powi(2)).sum::<f64>().sqrt()
+    })
+    .fold(0.0, f64::max)
+}
+
+#[test]
+fn a_dataset_survives_a_bad_clip_takes_only_what_was_accepted_and_is_not_made_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("dataset");
+    let bad = dir.path().join("bad.npz");
+    std::fs::write(&bad, b"PK\x03\x04 and then nothing of the sort").unwrap();
+    let bad = bad.display().to_string();
+    let request = |clips: &[&str], base: &str| CollectRequest {
+        clips: clips.iter().map(|&clip| clip.to_owned()).collect(),
+        hands: vec!["inspire".to_owned()],
+        seeds: vec![0],
+        policy: tiny_recipe(dir.path(), base),
+        settings: Vec::new(),
+        rollouts: 3,
+        out: out.clone(),
+        threads: Some(1),
+        options: ClipOptions::default(),
+    };
+    let cases = || lines::<Case>(&out.join("cases.jsonl"));
+    let status = |name: &str| {
+        let all = cases();
+        let case = all.into_iter().find(|case| case.case == name).unwrap();
+        (case.status, case.cause, case.tried, case.episodes)
+    };
+
+    // The clip that cannot be read comes first; what follows it is done, and fails in the simulator.
+    let first = collect(&request(&[&bad, "stick"], "retargeted"), &Silent).unwrap();
+    assert_eq!((first.cases["failed"], first.cases["rejected"], first.episodes), (1, 1, 0));
+    let (failed, cause, ..) = status("bad-inspire-0");
+    assert!(failed == "failed" && cause.as_ref().unwrap().contains("bad.npz"), "{cause:?}");
+    let (rejected, cause, tried, episodes) = status("stick-inspire-0");
+    assert_eq!((rejected.as_str(), tried, episodes), ("rejected", 0, 0));
+    assert!(cause.is_some());
+    assert_eq!(std::fs::read_dir(out.join("episodes")).unwrap().count(), 0);
+
+    // One more clip, with a base that works.
+    let kept = files(&out.join("cases"));
+    let whole = request(&[&bad, "stick", "cube"], "refined");
+    let second = collect(&whole, &Silent).unwrap();
+    let now = files(&out.join("cases"));
+    assert!(kept.iter().all(|(path, bytes)| now.get(path) == Some(bytes)), "done again");
+    assert_eq!(cases().len(), 3);
+    let counts: Vec<usize> = second.cases.values().copied().collect();
+    assert_eq!(counts, [1, 1, 1], "{:?}", second.cases);
+    let (accepted, cause, tried, episodes) = status("cube-inspire-0");
+    assert_eq!((accepted.as_str(), cause, tried), ("accepted", None, 3));
+    let index = lines::<Episode>(&out.join("index.jsonl"));
+    assert!((1..=3).contains(&episodes) && index.len() == episodes);
+    for episode in &index {
+        let path = out.join(&episode.file);
+        assert_eq!(episode.case, "cube-inspire-0");
+        assert_eq!(episode.sha256, atomic::sha256_hex(&std::fs::read(&path).unwrap()));
+        let worst = worst(&path);
+        assert!((worst * 100.0 - episode.max_t_cm).abs() < 1e-6, "{worst} {}", episode.max_t_cm);
+        assert!(worst < 0.03, "{worst}");
+    }
+    assert_eq!(std::fs::read_dir(out.join("episodes")).unwrap().count(), episodes);
+    assert_eq!((second.tried, second.episodes), (3, episodes));
+    assert_eq!(second.steps, index.iter().map(|episode| episode.steps).sum::<usize>());
+    assert_eq!(second.licences.values().sum::<usize>(), episodes);
+    assert!((second.cpu_s - cases().iter().map(|case| case.cpu_s).sum::<f64>()).abs() < 1e-9);
+    let json = std::fs::read(out.join("dataset.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Dataset>(&json).unwrap(), second);
+
+    // The same again does nothing.
+    let before = files(&out);
+    let counting = Counting::default();
+    assert_eq!(collect(&whole, &counting).unwrap(), second);
+    assert_eq!(counting.0.load(Ordering::Relaxed), 0, "no stage of work");
+    assert!(files(&out) == before, "files have changed");
+}
