@@ -71,6 +71,16 @@ pub(crate) struct LossParts {
     pub bounds: f32,
 }
 
+impl LossParts {
+    /// Adds `share` of `other`.
+    pub fn add(&mut self, other: &Self, share: f32) {
+        self.surrogate += share * other.surrogate;
+        self.value += share * other.value;
+        self.entropy += share * other.entropy;
+        self.bounds += share * other.bounds;
+    }
+}
+
 /// The loss of a minibatch. Means are taken over at most B numbers, so that no sum is split over
 /// threads.
 pub(crate) fn loss(graph: &Graph, batch: &Minibatch, config: &LossConfig) -> Loss {

@@ -8,8 +8,10 @@ use crate::gaussian;
 use crate::graph::Graph;
 use crate::learner::{Draws, Learner};
 use crate::loss::{LossConfig, LossParts, Minibatch, loss};
+use crate::network::ActorCritic;
 use crate::rollout::Rollout;
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Settings of proximal policy optimisation.
@@ -167,14 +169,14 @@ pub(crate) fn update(
         for part in 0..config.minibatches {
             let cut = |part: usize| part * order.len() / config.minibatches;
             let batch = samples.pick(&order[cut(part)..cut(part + 1)]);
-            let graph = Graph::tracked(&learner.network);
-            let loss = loss(&graph, &batch, &config.loss);
-            check(&loss.parts, config.loss_limit)?;
-            let kl = mean_kl([&batch.means, &old_log_std], [&loss.means, &learner.network.log_std]);
+            let slope = slope(&learner.network, &batch, &config.loss);
+            check(&slope.parts, config.loss_limit)?;
+            let log_std = &learner.network.log_std;
+            let kl = mean_kl([&batch.means, &old_log_std], [&slope.means, log_std]);
             if let (Some(target), false) = (config.target_kl, critic_only) {
                 learner.rate = steered_rate(learner.rate, kl, target, config.rate_range);
             }
-            let mut gradients = graph.gradients(&loss.total);
+            let mut gradients = slope.gradients;
             if critic_only {
                 let policy = learner.network.policy_parameters();
                 gradients[..policy].iter_mut().for_each(Vec::clear);
@@ -188,7 +190,7 @@ pub(crate) fn update(
             for log_std in &mut learner.network.log_std {
                 *log_std = log_std.clamp(log_std_range[0], log_std_range[1]);
             }
-            sum.add(&loss.parts, kl, norm);
+            sum.add(&slope.parts, kl, norm);
         }
     }
     for parameter in learner.network.parameters() {
@@ -200,6 +202,44 @@ pub(crate) fn update(
     learner.steps += samples.advantages.len() as u64;
     learner.iteration += 1;
     Ok(sum.divided((config.epochs * config.minibatches) as f32))
+}
+
+/// The loss of a minibatch and which way it rises.
+struct Slope {
+    parts: LossParts,
+    /// Mean actions now, B × actions.
+    means: Vec<f32>,
+    /// One per parameter; empty where it has no part in the loss.
+    gradients: Vec<Vec<f32>>,
+}
+
+/// Works on pieces of a minibatch at once. The pieces do not depend on the number of threads, and are
+/// summed in their order, so the result does not either.
+fn slope(network: &ActorCritic, batch: &Minibatch, config: &LossConfig) -> Slope {
+    /// Large enough for matrix products, small enough for many threads.
+    const PIECE: usize = 128;
+    let rows: Vec<usize> = (0..batch.advantages.len()).collect();
+    let pieces: Vec<(f32, Slope)> = rows
+        .par_chunks(PIECE)
+        .map(|piece| {
+            let graph = Graph::tracked(network);
+            let loss = loss(&graph, &batch.pick(piece), config);
+            let gradients = graph.gradients(&loss.total);
+            let share = piece.len() as f32 / rows.len() as f32;
+            (share, Slope { parts: loss.parts, means: loss.means, gradients })
+        })
+        .collect();
+    let mut sum = Slope { parts: LossParts::default(), means: Vec::new(), gradients: Vec::new() };
+    for (share, piece) in pieces {
+        sum.parts.add(&piece.parts, share);
+        sum.means.extend(piece.means);
+        sum.gradients.resize_with(piece.gradients.len(), Vec::new);
+        for (sum, piece) in sum.gradients.iter_mut().zip(piece.gradients) {
+            sum.resize(piece.len(), 0.0);
+            sum.iter_mut().zip(piece).for_each(|(sum, x)| *sum += share * x);
+        }
+    }
+    sum
 }
 
 /// The samples of a rollout with advantages (normalised over all of them), and returns and values in
@@ -280,10 +320,7 @@ impl Minibatch {
 
 impl UpdateReport {
     fn add(&mut self, parts: &LossParts, kl: f32, norm: f32) {
-        self.parts.surrogate += parts.surrogate;
-        self.parts.value += parts.value;
-        self.parts.entropy += parts.entropy;
-        self.parts.bounds += parts.bounds;
+        self.parts.add(parts, 1.0);
         self.kl += kl;
         self.gradient_norm += norm;
     }
@@ -302,6 +339,9 @@ impl UpdateReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NetworkConfig;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
 
     #[test]
     fn the_rate_follows_the_divergence() {
@@ -313,6 +353,35 @@ mod tests {
         assert_eq!(after(3e-4, 0.006), 3e-4, "near the target: as before");
         assert_eq!(after(3e-4, 0.0), 3e-4, "the first minibatch says nothing");
         assert_eq!((after(1.2e-5, 1.0), after(9e-3, 1e-4)), (1e-5, 1e-2), "within the range");
+    }
+
+    #[test]
+    fn pieces_of_a_minibatch_make_the_gradient_of_the_whole() {
+        let config = NetworkConfig { actor: vec![8], critic: vec![8], ..Default::default() };
+        let network = ActorCritic::new(3, 2, &config, &mut Pcg64::seed_from_u64(1));
+        let wave = |count: usize, k: f32| (0..count).map(|i| (i as f32 * k).sin()).collect();
+        let rows = 300;
+        let batch = Minibatch {
+            observations: wave(rows * 3, 0.7),
+            actions: wave(rows * 2, 1.3),
+            means: wave(rows * 2, 0.3),
+            log_probs: wave(rows, 0.9),
+            advantages: wave(rows, 2.1),
+            returns: wave(rows, 0.4),
+            values: wave(rows, 0.6),
+        };
+        let found = slope(&network, &batch, &LossConfig::default());
+        let graph = Graph::tracked(&network);
+        let whole = loss(&graph, &batch, &LossConfig::default());
+        let expected = graph.gradients(&whole.total).concat();
+        let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        for (a, b) in found.gradients.concat().iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-4 * largest, "{a} {b}");
+        }
+        assert_eq!(found.gradients.concat().len(), expected.len());
+        assert!((found.parts.value - whole.parts.value).abs() < 1e-5);
+        assert!((found.parts.surrogate - whole.parts.surrogate).abs() < 1e-4);
+        assert_eq!(found.means.len(), whole.means.len());
     }
 
     #[test]

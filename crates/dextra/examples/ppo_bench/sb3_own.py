@@ -29,7 +29,7 @@ class World(gymnasium.Env):
 
     def reset(self, seed=None, options=None):
         rules = self.rules
-        mujoco.mj_setState(rules.model, self.data, rules.start, mujoco.mjtState.mjSTATE_FULLPHYSICS)
+        mujoco.mj_setState(rules.model, self.data, rules.start, mujoco.mjtState.mjSTATE_INTEGRATION)
         self.data.ctrl[:] = 0
         self.action, self.age = np.zeros(rules.actions, np.float32), 0
         return self._look(), {}
