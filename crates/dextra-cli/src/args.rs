@@ -128,12 +128,12 @@ pub struct RolloutArgs {
     /// Where the clip is now, if it has been moved since.
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
-    /// Trials per perturbation.
+    /// Trials per perturbation and seed.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub trials: usize,
-    /// Seed of the perturbations.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// Seeds of the perturbations, separated by commas.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "0,1,2")]
+    pub seeds: Vec<u64>,
     /// Threads [default: all cores]; the result does not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,

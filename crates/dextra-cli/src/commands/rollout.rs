@@ -15,7 +15,7 @@ pub fn run(args: &RolloutArgs) -> Result<Exit> {
         skill: args.skill.clone(),
         clip: args.clip.clone(),
         trials: args.trials,
-        seed: args.seed,
+        seeds: args.seeds.clone(),
         threads: args.threads.map_or(0, usize::from),
     };
     let console = Console::new("");

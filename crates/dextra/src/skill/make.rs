@@ -111,7 +111,7 @@ fn policy(
         _ => None,
     };
     let actor = Actor::load(&dir.join(train::BEST), &env, hands, imitator)?;
-    let scores = rollout::all(&mut env, &actor, (request.seed, trials), reporter)?;
+    let scores = rollout::all(&mut env, &actor, (&[request.seed], trials), reporter)?;
     Ok(PolicyReport {
         status: rollout::status(&scores),
         recipe: recipe.name.clone(),

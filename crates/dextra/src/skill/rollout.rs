@@ -23,10 +23,10 @@ pub struct RolloutRequest {
     pub skill: PathBuf,
     /// Where the clip is now, if it has been moved.
     pub clip: Option<String>,
-    /// Trials per protocol.
+    /// Trials per protocol and seed.
     pub trials: usize,
-    /// Seed of the perturbations.
-    pub seed: u64,
+    /// Seeds of the perturbations.
+    pub seeds: Vec<u64>,
     /// Threads; 0 for all cores. Does not influence the result.
     pub threads: usize,
 }
@@ -42,15 +42,15 @@ pub struct RolloutReport {
     pub recipe: String,
     /// Base motion.
     pub base: String,
-    /// Seed of the perturbations.
-    pub seed: u64,
+    /// Seeds of the perturbations.
+    pub seeds: Vec<u64>,
     /// Accepted when 95 in 100 trials succeed with the object 1 cm and up to 5 degrees off.
     pub status: Status,
     /// Every protocol.
     pub scores: Vec<Score>,
     /// Mean of every reward term per control step, as planned.
     pub reward_terms: Vec<(String, f64)>,
-    /// Trials per protocol.
+    /// Trials per protocol and seed.
     pub trials: usize,
 }
 
@@ -60,8 +60,8 @@ pub struct RolloutReport {
 /// A folder without a usable skill, a policy for another hand or other observations, and
 /// [`Error::Cancelled`].
 pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<RolloutReport, Error> {
-    if request.trials == 0 {
-        return Err(Error::Request("0 trials show nothing".to_owned()));
+    if request.trials == 0 || request.seeds.is_empty() {
+        return Err(Error::Request("no trials show nothing".to_owned()));
     }
     let loaded = Loaded::open(&request.skill, request.clip.as_deref(), reporter)?;
     let hands = loaded.hands();
@@ -74,13 +74,13 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
         TrackEnv::new(loaded.task(&hands), config.clone()).map_err(Error::stage(STAGE))?;
     let imitator = loaded.imitator(&env, &hands)?;
     let actor = Actor::load(&loaded.dir.join(BEST), &env, &hands, imitator)?;
-    let scores = all(&mut env, &actor, (request.seed, request.trials), reporter)?;
+    let scores = all(&mut env, &actor, (&request.seeds, request.trials), reporter)?;
     Ok(RolloutReport {
         clip: loaded.skill.clip.clone(),
         hand: loaded.skill.hand.clone(),
         recipe: loaded.skill.recipe.clone(),
         base: loaded.skill.base.name().to_owned(),
-        seed: request.seed,
+        seeds: request.seeds.clone(),
         status: status(&scores),
         scores,
         reward_terms: reward_terms(&loaded, &hands, &actor, config)?,
@@ -88,21 +88,21 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
     })
 }
 
-/// Every protocol in turn.
+/// Every protocol in turn, so many trials for every seed.
 pub(crate) fn all(
     env: &mut TrackEnv<'_>,
     actor: &Actor,
-    (seed, trials): (u64, usize),
+    (seeds, trials): (&[u64], usize),
     reporter: &dyn Reporter,
 ) -> Result<Vec<Score>, Error> {
-    let protocols = trials::protocols(seed);
-    reporter.stage(STAGE, Some(protocols.len() as u64));
+    let protocols = trials::protocols(0).len();
+    reporter.stage(STAGE, Some(protocols as u64));
     let mut scores: Vec<Score> = Vec::new();
-    for protocol in &protocols {
+    for index in 0..protocols {
         if reporter.cancelled() {
             return Err(Error::Cancelled { stage: STAGE.to_owned() });
         }
-        let score = trials::score(env, actor, protocol, trials)?;
+        let score = trials::score(env, actor, index, (seeds, trials))?;
         scores.push(score);
         let last = &scores[scores.len() - 1];
         let message = format!("{}: {} of {}", last.protocol, last.successes, last.trials);

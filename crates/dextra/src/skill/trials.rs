@@ -61,8 +61,10 @@ pub struct Score {
     pub protocol: String,
     /// Trials that kept to DexMan's rule.
     pub successes: usize,
-    /// Trials.
+    /// Trials, of all seeds together.
     pub trials: usize,
+    /// Successes of every seed, each of as many trials.
+    pub by_seed: Vec<usize>,
     /// Share of successes.
     pub rate: f64,
     /// Lower end of its 95 % Wilson interval.
@@ -127,29 +129,39 @@ pub(crate) fn play(
     }
 }
 
-/// Plays a protocol closed loop and open loop.
+/// Plays the perturbation number `index` of [`protocols`] closed loop and open loop, `trials` times for every
+/// seed.
 pub(crate) fn score(
     env: &mut TrackEnv<'_>,
     actor: &Actor,
-    protocol: &Protocol,
-    trials: usize,
+    index: usize,
+    (seeds, trials): (&[u64], usize),
 ) -> Result<Score, Error> {
-    let closed = play(env, Some(actor), &protocol.perturbation, trials)?;
-    let followed = env.set_anchor(false);
-    let open = play(env, None, &protocol.perturbation, trials);
-    env.set_anchor(followed);
-    let open = open?;
-    let (wilson_low, wilson_high) = wilson_interval(closed.successes, trials);
-    let mut worst = closed.worst_position;
+    let (mut by_seed, mut worst, mut open_loop_successes) = (Vec::new(), Vec::new(), 0);
+    let mut name = "";
+    for &seed in seeds {
+        let protocol = protocols(seed).swap_remove(index);
+        name = protocol.name;
+        let closed = play(env, Some(actor), &protocol.perturbation, trials)?;
+        let followed = env.set_anchor(false);
+        let open = play(env, None, &protocol.perturbation, trials);
+        env.set_anchor(followed);
+        open_loop_successes += open?.successes;
+        by_seed.push(closed.successes);
+        worst.extend(closed.worst_position);
+    }
+    let (successes, trials) = (by_seed.iter().sum::<usize>(), worst.len());
+    let (wilson_low, wilson_high) = wilson_interval(successes, trials);
     worst.sort_by(f64::total_cmp);
     Ok(Score {
-        protocol: protocol.name.to_owned(),
-        successes: closed.successes,
+        protocol: name.to_owned(),
+        successes,
         trials,
-        rate: closed.successes as f64 / trials as f64,
+        by_seed,
+        rate: successes as f64 / trials as f64,
         wilson_low,
         wilson_high,
-        open_loop_successes: open.successes,
+        open_loop_successes,
         median_worst_cm: worst.get(worst.len() / 2).map_or(f64::NAN, |m| m * 100.0),
     })
 }

@@ -42,7 +42,7 @@ fn tiny(dir: &Path, base: &str) -> TransferRequest {
 }
 
 fn played(dir: &Path) -> RolloutRequest {
-    RolloutRequest { skill: dir.join("out"), clip: None, trials: 4, seed: 0, threads: 1 }
+    RolloutRequest { skill: dir.join("out"), clip: None, trials: 4, seeds: vec![0], threads: 1 }
 }
 
 #[test]
@@ -54,6 +54,12 @@ fn a_skill_is_brought_back_as_it_was_judged() {
     assert!(policy.scores[0].successes == 4, "as planned: {:?}", policy.scores[0]);
     let again = rollout(&played(dir.path()), &Silent).unwrap();
     assert_eq!(again.scores, policy.scores);
+    let more = RolloutRequest { seeds: vec![3, 0], ..played(dir.path()) };
+    let more = rollout(&more, &Silent).unwrap().scores;
+    for (more, one) in more.iter().zip(&again.scores) {
+        assert_eq!((more.by_seed.len(), more.by_seed[1], more.trials), (2, one.successes, 8));
+        assert_eq!(more.successes, more.by_seed[0] + more.by_seed[1]);
+    }
     assert_eq!((again.status, again.base.as_str()), (policy.status, "refined"));
     let tips = again.reward_terms.iter().find(|(name, _)| name == "tips").unwrap();
     assert!(tips.1 > 0.0, "{tips:?}");
