@@ -45,7 +45,7 @@ pub struct Validation {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every: 8, trials: 40, enough: 0.97, enough_mean: 0.97 }
+        Self { every: 8, trials: 40, enough: 0.99, enough_mean: 0.97 }
     }
 }
 
