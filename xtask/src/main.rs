@@ -16,6 +16,7 @@ Usage: cargo xtask ci [--skip STEP]... [--only STEP]...
        cargo xtask bench step [--hands NAME,...] [--worlds N] [--steps N] [--threads N] [--rounds N]
        cargo xtask bench ppo [--worlds N] [--rounds N] [--iterations N]
        cargo xtask results transfer [--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--film]
+       cargo xtask results policies [--recipe NAME]... [--set KEY=VALUE]... [and as above]
 
 Steps of ci, in order: fmt, clippy, doc, tidy, test";
 
@@ -45,6 +46,9 @@ fn run(args: &[String]) -> Result<bool> {
         }
         Some("results") if args.get(1).is_some_and(|what| what == "transfer") => {
             results::run(&root, &results::Options::parse(&args[2..])?)
+        }
+        Some("results") if args.get(1).is_some_and(|what| what == "policies") => {
+            results::run(&root, &results::Options::parse_policies(&args[2..])?)
         }
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

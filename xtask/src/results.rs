@@ -1,6 +1,8 @@
 //! `cargo xtask results transfer`: runs the main job on every clip and hand and writes the table of
-//! `docs/results/transfer.md`.
+//! `docs/results/transfer.md`. `cargo xtask results policies`: the same with policies, for
+//! `docs/results/policies.md`.
 
+mod policies;
 mod summary;
 
 use anyhow::{Context, Result, bail};
@@ -33,11 +35,22 @@ pub struct Options {
     hands: String,
     trials: usize,
     film: bool,
+    recipes: Vec<String>,
+    settings: Vec<String>,
 }
 
 impl Options {
     /// Reads `[--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--hands LIST] [--trials N] [--film]`.
     pub fn parse(args: &[String]) -> Result<Self> {
+        Self::read(args, None)
+    }
+
+    /// The same, and `[--recipe NAME]... [--set KEY=VALUE]...`; the recipe is `dextra` where none is named.
+    pub fn parse_policies(args: &[String]) -> Result<Self> {
+        Self::read(args, Some("dextra"))
+    }
+
+    fn read(args: &[String], recipe: Option<&str>) -> Result<Self> {
         let mut options = Options {
             seeds: vec![0],
             out: "out/results".into(),
@@ -45,6 +58,8 @@ impl Options {
             hands: HANDS.into(),
             trials: 100,
             film: false,
+            recipes: Vec::new(),
+            settings: Vec::new(),
         };
         let mut args = args.iter();
         while let Some(flag) = args.next() {
@@ -62,10 +77,16 @@ impl Options {
                 "--hands" => options.hands = value()?.clone(),
                 "--trials" => options.trials = value()?.parse()?,
                 "--film" => options.film = true,
+                "--recipe" if recipe.is_some() => options.recipes.push(value()?.clone()),
+                "--set" if recipe.is_some() => options.settings.push(value()?.clone()),
                 other => bail!(
-                    "unknown option {other}; there are --seeds, --out, --clip, --hands, --trials, --film"
+                    "unknown option {other}; there are --seeds, --out, --clip, --hands, --trials, --film{}",
+                    if recipe.is_some() { ", --recipe, --set" } else { "" }
                 ),
             }
+        }
+        if let (Some(recipe), true) = (recipe, options.recipes.is_empty()) {
+            options.recipes.push(recipe.to_owned());
         }
         Ok(options)
     }
@@ -83,35 +104,64 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     fs::create_dir_all(&options.out)?;
     let lines_path = options.out.join("results.jsonl");
     let mut done = read_lines(&lines_path)?;
+    let recipes: Vec<Option<&str>> = match options.recipes.as_slice() {
+        [] => vec![None],
+        names => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
     for &seed in &options.seeds {
         for clip in clips(root, options) {
-            let name = clip_name(&clip);
-            let have = done.iter().filter(|r| key(r) == (name.clone(), seed)).count();
-            if have == options.hands.split(',').count() {
-                continue;
+            for &recipe in &recipes {
+                let wanted = (clip_name(&clip), recipe.unwrap_or("").to_owned(), seed);
+                let have = done.iter().filter(|r| key(r) == wanted).count();
+                if have == options.hands.split(',').count() {
+                    continue;
+                }
+                done.retain(|r| key(r) != wanted);
+                done.extend(one(root, options, &clip, recipe, seed)?);
+                write_lines(&lines_path, &done)?;
             }
-            done.retain(|r| key(r) != (name.clone(), seed));
-            eprintln!("{name}, seed {seed} ...");
-            let folder = options.out.join(format!("{name}-{seed}"));
-            let target =
-                std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-            let mut command = Command::new(target.join("release/dextra"));
-            command.arg("transfer").arg(&clip).args(["--hand", &options.hands, "--json", "--seed"]);
-            command.arg(seed.to_string()).arg("--out").arg(&folder);
-            command.arg("--robustness-trials").arg(options.trials.to_string());
-            if !options.film {
-                command.arg("--no-film");
-            }
-            let output = command.stderr(Stdio::null()).output()?;
-            let text = String::from_utf8(output.stdout)?;
-            for line in text.lines() {
-                done.push(serde_json::from_str(line).with_context(|| format!("{name}: {line}"))?);
-            }
-            write_lines(&lines_path, &done)?;
         }
     }
-    println!("{}{}", table(&done), summary::summary(&done, summary::details));
+    if options.recipes.is_empty() {
+        println!("{}{}", table(&done), summary::summary(&done, summary::details));
+    } else {
+        println!("{}", policies::tables(&done));
+    }
     Ok(true)
+}
+
+/// Reports of one clip and seed, one per hand.
+fn one(
+    root: &Path,
+    options: &Options,
+    clip: &str,
+    recipe: Option<&str>,
+    seed: u64,
+) -> Result<Vec<Value>> {
+    let name = clip_name(clip);
+    eprintln!("{name}, seed {seed} {} ...", recipe.unwrap_or(""));
+    let suffix = recipe.map_or(String::new(), |recipe| format!("-{recipe}"));
+    let folder = options.out.join(format!("{name}-{seed}{suffix}"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let mut command = Command::new(target.join("release/dextra"));
+    command.arg("transfer").arg(clip).args(["--hand", &options.hands, "--json", "--seed"]);
+    command.arg(seed.to_string()).arg("--out").arg(&folder);
+    command.arg("--robustness-trials").arg(options.trials.to_string());
+    if !options.film {
+        command.arg("--no-film");
+    }
+    if let Some(recipe) = recipe {
+        command.arg(format!("--policy={recipe}"));
+    }
+    for setting in &options.settings {
+        command.args(["--set", setting]);
+    }
+    let output = command.stderr(Stdio::null()).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).with_context(|| format!("{name}: {line}")))
+        .collect()
 }
 
 fn clips(root: &Path, options: &Options) -> Vec<String> {
@@ -128,8 +178,11 @@ fn clip_name(clip: &str) -> String {
     Path::new(clip).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn key(report: &Value) -> (String, u64) {
-    (clip_name(report["clip"].as_str().unwrap_or("")), report["seed"].as_u64().unwrap_or(0))
+/// Clip, recipe and seed.
+fn key(report: &Value) -> (String, String, u64) {
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let clip = clip_name(report["clip"].as_str().unwrap_or(""));
+    (clip, text(&report["policy"]["recipe"]), report["seed"].as_u64().unwrap_or(0))
 }
 
 fn read_lines(path: &Path) -> Result<Vec<Value>> {
@@ -159,7 +212,7 @@ pub fn table(reports: &[Value]) -> String {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut causes = String::new();
     for report in reports {
-        let (clip, seed) = key(report);
+        let (clip, _, seed) = key(report);
         let hand = report["hand"].as_str().unwrap_or("?");
         let number = |field: &str, digits: usize| match report[field].as_f64() {
             Some(value) => format!("{value:.digits$}"),
@@ -226,6 +279,9 @@ mod tests {
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let options = Options::parse(&words("--seeds 1,2 --clip cube --film")).unwrap();
         assert_eq!((options.seeds, options.film), (vec![1, 2], true));
+        let options = Options::parse_policies(&words("--set iterations=3")).unwrap();
+        assert_eq!((options.recipes, options.settings.len()), (vec!["dextra".to_owned()], 1));
+        assert!(Options::parse(&words("--recipe rl")).is_err());
         let error = Options::parse(&words("--sedes 1")).unwrap_err().to_string();
         assert!(error.contains("--seeds"), "{error}");
     }
