@@ -14,6 +14,7 @@ pub mod npz;
 pub mod pickle;
 
 pub use array::Array;
+pub use clip::import::{Format, ImportOptions, import};
 pub use clip::{ClipOptions, QuatOrder, Unit, UpAxis, load_clip, write_keypoint_clip};
 pub use device::load_device;
 pub use error::DataError;

@@ -3,6 +3,7 @@
 
 mod clips;
 mod hostile;
+mod imports;
 mod myohand;
 mod numpy;
 mod real;
