@@ -28,6 +28,30 @@ use zip::ZipArchive;
 /// this limit is a mistake or a decompression bomb.
 pub const MAX_BYTES: u64 = 1 << 30;
 
+/// Reads a single `.npy` array.
+pub fn read_npy(path: &Path) -> Result<Array, DataError> {
+    let (header, bytes) = npy(path)?;
+    let Header { element, big_endian, fortran_order, shape, .. } = header;
+    Array::new(element, big_endian, fortran_order, shape, bytes)
+        .map_err(|e| DataError::format(path, e))
+}
+
+/// Reads a single `.npy` of Python objects as inert data.
+pub fn read_npy_objects(path: &Path) -> Result<Pickle, DataError> {
+    let (header, bytes) = npy(path)?;
+    if header.element != ElementType::Object {
+        return Err(DataError::format(path, "an array of values where objects were expected"));
+    }
+    Pickle::from_bytes(path, bytes)
+}
+
+fn npy(path: &Path) -> Result<(Header, Vec<u8>), DataError> {
+    let mut bytes = atomic::read_file(path, MAX_BYTES)?;
+    let header = Header::parse(&bytes).map_err(|e| DataError::format(path, e))?;
+    bytes.drain(..header.data_start);
+    Ok((header, bytes))
+}
+
 /// An opened archive. The compressed bytes are held in memory, so that what was hashed is what is
 /// read even if the file changes meanwhile; arrays are decompressed when asked for.
 #[derive(Debug)]

@@ -6,11 +6,19 @@
 //! all others are seen is kept, the geometry is checked and z made to point up. What was
 //! inferred, left out or cannot be known is said in the notes.
 
+mod arctic;
+mod dexycb;
 mod finish;
+mod grab;
+mod ho3d;
 mod hot3d;
 mod mediapipe;
+mod models;
+mod oakink2;
 mod table;
+mod taco;
 mod umetrack;
+mod yaml;
 
 pub use finish::Recording;
 
@@ -28,14 +36,36 @@ pub enum Format {
     Keypoints,
     /// The folder of a HOT3D recording.
     Hot3d,
+    /// A TACO sequence: its folder in `Hand_Poses`.
+    Taco,
+    /// A GRAB sequence (`.npz`).
+    Grab,
+    /// An ARCTIC sequence (`.mano.npy`).
+    Arctic,
+    /// An OakInk-v2 sequence (`.pkl`).
+    OakInk2,
+    /// The folder of a DexYCB sequence.
+    DexYcb,
+    /// The folder of an HO-3D sequence.
+    Ho3d,
     /// Keypoint clips and MyoDM recordings, which need no import.
     Clip,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 4] =
-        [Format::MediaPipe, Format::Keypoints, Format::Hot3d, Format::Clip];
+    pub const ALL: [Format; 10] = [
+        Format::MediaPipe,
+        Format::Keypoints,
+        Format::Hot3d,
+        Format::Taco,
+        Format::Grab,
+        Format::Arctic,
+        Format::OakInk2,
+        Format::DexYcb,
+        Format::Ho3d,
+        Format::Clip,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -43,6 +73,12 @@ impl Format {
             Format::MediaPipe => "mediapipe",
             Format::Keypoints => "keypoints",
             Format::Hot3d => "hot3d",
+            Format::Taco => "taco",
+            Format::Grab => "grab",
+            Format::Arctic => "arctic",
+            Format::OakInk2 => "oakink2",
+            Format::DexYcb => "dexycb",
+            Format::Ho3d => "ho3d",
             Format::Clip => "clip",
         }
     }
@@ -80,6 +116,12 @@ pub fn import(
         Format::MediaPipe => mediapipe::read(path, opts)?,
         Format::Keypoints => table::read(path, opts)?,
         Format::Hot3d => hot3d::read(path, opts)?,
+        Format::Taco => taco::read(path, opts)?,
+        Format::Grab => grab::read(path, opts)?,
+        Format::Arctic => arctic::read(path, opts)?,
+        Format::OakInk2 => oakink2::read(path, opts)?,
+        Format::DexYcb => dexycb::read(path, opts)?,
+        Format::Ho3d => ho3d::read(path, opts)?,
         Format::Clip => return super::load_clip(path, &opts.clip),
     };
     finish::finish(path, recording, opts)

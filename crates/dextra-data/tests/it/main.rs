@@ -2,6 +2,7 @@
 //! files made to break them.
 
 mod clips;
+mod datasets;
 mod hostile;
 mod imports;
 mod myohand;
