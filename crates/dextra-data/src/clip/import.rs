@@ -112,6 +112,17 @@ pub fn import(
     path: &Path,
     opts: &ImportOptions,
 ) -> Result<Demonstration, DataError> {
+    let meaningless = [
+        ("mesh", opts.clip.mesh.is_some()),
+        ("mesh_unit", opts.clip.mesh_unit.is_some()),
+        ("quat_order", opts.clip.quat_order.is_some()),
+    ];
+    if let Some((option, _)) =
+        meaningless.iter().find(|(_, stated)| *stated && format != Format::Clip)
+    {
+        let problem = "the format itself says it; meshes are looked for in the folder --meshes";
+        return Err(DataError::option(path, option, problem));
+    }
     let recording = match format {
         Format::MediaPipe => mediapipe::read(path, opts)?,
         Format::Keypoints => table::read(path, opts)?,

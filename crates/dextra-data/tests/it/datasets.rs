@@ -358,6 +358,47 @@ fn without_a_model_the_error_says_whose_it_is() {
     );
 }
 
+#[test]
+fn hot3d_has_fifteen_components_around_the_mean_and_fixes_the_left_shape() {
+    let case = Case::new();
+    let folder = case.folder.path().join("P0001");
+    std::fs::create_dir_all(&folder).unwrap();
+    let header =
+        "object_uid,timestamp[ns],t_wo_x[m],t_wo_y[m],t_wo_z[m],q_wo_w,q_wo_x,q_wo_y,q_wo_z";
+    std::fs::write(folder.join("dynamic_objects.csv"), format!("{header}\n")).unwrap();
+    let mut lines = String::new();
+    for t in 0..FRAMES {
+        let q = UnitQuaternion::from_scaled_axis(Vector3::from(made::wrist(t)));
+        let at = made::hand_at(t);
+        let hand = serde_json::json!({
+            "pose": made::pose(t)[..15],
+            "betas": made::betas(),
+            "wrist_xform": {"t_xyz": [at.x, at.y, at.z], "q_wxyz": [q.w, q.i, q.j, q.k]},
+        });
+        let time = 1_000_000_000 + 33_333_333 * t;
+        let line = serde_json::json!({"timestamp_ns": time, "hand_poses": {"0": hand, "1": hand}});
+        lines += &format!("{line}\n");
+    }
+    std::fs::write(folder.join("mano_hand_pose_trajectory.jsonl"), lines).unwrap();
+    let demo = import(Format::Hot3d, &folder, &case.options).unwrap();
+    assert_eq!((demo.frames(), demo.fps), (FRAMES, 30.0));
+    let mut left = case.mano(Side::Left);
+    left.fix_left_shape(&case.mano(Side::Right));
+    let turn = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2);
+    for t in 0..FRAMES {
+        let mut pose = [0.02; POSE];
+        pose.iter_mut().zip(&made::pose(t)[..15]).for_each(|(p, c)| *p += c);
+        let turns = mano::rotations(made::wrist(t), &pose);
+        let shaped = left.shaped(&made::betas());
+        let stored = shaped.keypoints(&turns, made::hand_at(t), Origin::Model, Tips::Smplx);
+        assert_hand(&demo, 1, t, &stored.map(|p| turn * p));
+    }
+    // Without the fix the hand would be another.
+    let unfixed = case.mano(Side::Left).shaped(&made::betas()).joints[0];
+    assert!((unfixed - left.shaped(&made::betas()).joints[0]).norm() > 1e-5);
+    assert!(demo.provenance.licence.contains("MANO-non-commercial"));
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

@@ -5,9 +5,11 @@
 //! needs no MANO) or in `mano_hand_pose_trajectory.jsonl`; `hand_poses` has "0" for the left hand and
 //! "1" for the right. Objects are `UID.glb`, their names in `instance.json`. y points up.
 
+use super::models::{Convention, Models, betas};
 use super::umetrack::Profile;
 use super::{ImportOptions, Recording, find, stem};
 use crate::clip::options::{Unit, UpAxis, file_name};
+use crate::mano::{Origin, Tips};
 use crate::mesh::read_mesh_file;
 use crate::{DataError, atomic};
 use dextra_core::demonstration::Keypoints;
@@ -21,6 +23,9 @@ const MAX_BYTES: u64 = 1 << 28;
 
 /// The data set's own terms; the toolkit's sample is Apache-2.0.
 const LICENCE: &str = "LicenseRef-HOT3D-agreement";
+
+/// The hand of the person, which comes with every recording.
+const PROFILE: &str = "umetrack_hand_user_profile.json";
 
 /// Poses of one object by time, nanoseconds.
 type Track = BTreeMap<i64, Pose>;
@@ -39,16 +44,25 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
     };
     let (file, text) = open("dynamic_objects.csv")?;
     let objects = objects(&file, &text)?;
-    let (profile_file, profile) = open("umetrack_hand_user_profile.json")?;
-    let profile = Profile::parse(&profile_file, profile.as_bytes())?;
-    let (file, text) = open("umetrack_hand_pose_trajectory.jsonl")?;
-    let frames = frames(&file, &text, |side, hand| umetrack(&profile, side, hand))?;
+    let mut notes = vec!["y is up, as the headset is above the objects along it.".to_owned()];
+    let mut models = None;
+    let frames = match (path.join(PROFILE).is_file(), &opts.mano) {
+        (false, Some(_)) => {
+            let found = Models::load(path, opts, &[Side::Right, Side::Left], true)?;
+            let (file, text) = open("mano_hand_pose_trajectory.jsonl")?;
+            let frames = frames(&file, &text, |side, hand| mano(&found, side, hand))?;
+            models = Some(found);
+            frames
+        }
+        _ => {
+            let (file, profile) = open(PROFILE)?;
+            let profile = Profile::parse(&file, profile.as_bytes())?;
+            let (file, text) = open("umetrack_hand_pose_trajectory.jsonl")?;
+            notes.push("Hands are UmeTrack's, of the person's own profile.".to_owned());
+            frames(&file, &text, |side, hand| umetrack(&profile, side, hand))?
+        }
+    };
 
-    let mut notes = vec![
-        "Hands are UmeTrack's, of the person's own profile; y is up, as the headset is above the \
-         objects along it."
-            .to_owned(),
-    ];
     let times: Vec<i64> = frames.keys().copied().collect();
     let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     steps.sort_unstable();
@@ -71,7 +85,7 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
         notes.push(format!("Left out, as their meshes are not there: {}.", without.join(", ")));
     }
     let (left, right): (Vec<_>, Vec<_>) = frames.into_values().map(|[l, r]| (l, r)).unzip();
-    Ok(Recording {
+    let mut recording = Recording {
         name: stem(path),
         // Times are in whole nanoseconds: 33333333 is 30 Hz.
         fps: Some((1e9 / step as f64 * 1000.0).round() / 1000.0),
@@ -83,7 +97,11 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
         licence: LICENCE.to_owned(),
         inputs,
         notes,
-    })
+    };
+    if let Some(models) = models {
+        models.acknowledge(&mut recording);
+    }
+    Ok(recording)
 }
 
 /// Where objects may lie: beside the recording, or in the `assets` beside it.
@@ -172,6 +190,18 @@ fn frames(
 fn umetrack(profile: &Profile, side: Side, hand: &Value) -> Option<Keypoints> {
     let angles = numbers(&hand["joint_angles"])?;
     Some(profile.keypoints(side, &angles.try_into().ok()?, &wrist(hand)?))
+}
+
+/// MANO as HOT3D has it: 15 principal components around the mean pose, the left shape fixed, the
+/// transform of the wrist that of the model.
+fn mano(models: &Models, side: Side, hand: &Value) -> Option<Keypoints> {
+    let model = models.of(side)?;
+    let pose = model.from_components(&numbers(&hand["pose"])?, false);
+    let wrist = wrist(hand)?;
+    let shaped = model.shaped(&betas(&numbers(&hand["betas"])?));
+    let turn = wrist.rotation.scaled_axis();
+    let convention = Convention { origin: Origin::Model, tips: Tips::Smplx };
+    Some(convention.keypoints(&shaped, turn.into(), &pose, wrist.translation.vector.into()))
 }
 
 /// The pose of `wrist_xform`: `t_xyz` in metres, `q_wxyz`.
