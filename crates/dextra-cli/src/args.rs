@@ -1,7 +1,7 @@
 //! What can be typed. Parsing only: what the values mean is for the library to say.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dextra::{ClipOptions, QuatOrder, Side, Unit, UpAxis};
+use dextra::{ClipOptions, Format, QuatOrder, Side, Unit, UpAxis};
 use std::path::PathBuf;
 
 /// Turn human hand-object demonstrations into robot-hand trajectories that hold up in physics.
@@ -28,6 +28,8 @@ pub enum Verb {
     Feasibility(FeasibilityArgs),
     /// What is known of a robot hand from its file, and how sure that is.
     Hand(HandArgs),
+    /// A recording in the format of others, as it is downloaded, as a clip.
+    Import(ImportArgs),
     /// Built-in demonstrations, and a look at a clip.
     Demo(DemoArgs),
     /// What this machine has and lacks.
@@ -231,7 +233,7 @@ pub struct FeasibilityArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reading the clip")]
 pub struct ClipArgs {
-    /// Mesh of the object (.obj or .stl) [default: stated beside the clip].
+    /// Mesh of the object (.obj, .stl, .ply or .glb) [default: stated beside the clip].
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
     /// Frames per second [default: stated in the clip].
@@ -410,6 +412,8 @@ pub enum DemoVerb {
     Synth(SynthArgs),
     /// Read a clip and say what is in it.
     Info(InfoArgs),
+    /// Say of clips whether they can be used, and what they do not state themselves.
+    Validate(ValidateArgs),
 }
 
 /// `demo synth`.
@@ -436,6 +440,52 @@ pub struct InfoArgs {
     /// How to read the clip.
     #[command(flatten)]
     pub reading: ClipArgs,
+}
+
+/// `demo validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Clips (.npz).
+    #[arg(required = true)]
+    pub clips: Vec<String>,
+    /// Print one JSON object per clip instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// How to read the clips.
+    #[command(flatten)]
+    pub reading: ClipArgs,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Format of the recording.
+    #[arg(value_parser = format_names())]
+    pub format: String,
+    /// File or folder of one sequence, as it was downloaded.
+    pub path: PathBuf,
+    /// The clip to write, its meshes beside it [default: the recording's name, in this folder].
+    #[arg(long, value_name = "FILE.npz")]
+    pub out: Option<PathBuf>,
+    /// Folder of your own copy of the MANO model, which many data sets need.
+    #[arg(long, value_name = "DIR")]
+    pub mano: Option<PathBuf>,
+    /// Folder to look for meshes in first.
+    #[arg(long, value_name = "DIR")]
+    pub meshes: Option<PathBuf>,
+    /// Objects to keep, separated by commas [default: all].
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub objects: Vec<String>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// What the recording does not say itself.
+    #[command(flatten)]
+    pub reading: ClipArgs,
+}
+
+fn format_names() -> clap::builder::PossibleValuesParser {
+    Format::ALL.map(Format::name).into()
 }
 
 /// `doctor`.

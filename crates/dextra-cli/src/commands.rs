@@ -6,5 +6,6 @@ pub mod doctor;
 pub mod export;
 pub mod feasibility;
 pub mod hand;
+pub mod import;
 pub mod rollout;
 pub mod transfer;

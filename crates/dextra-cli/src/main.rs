@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Verb::Export(args) => commands::export::run(args),
         Verb::Feasibility(args) => commands::feasibility::run(args),
         Verb::Hand(args) => commands::hand::run(args),
+        Verb::Import(args) => commands::import::run(args),
         Verb::Demo(args) => commands::demo::run(args),
         Verb::Doctor(args) => commands::doctor::run(args),
     };

@@ -6,6 +6,7 @@
 //! was inferred and what was contradictory.
 
 mod geometry;
+pub mod import;
 pub mod keypoints;
 pub mod myodm;
 pub mod myohand;

@@ -69,6 +69,16 @@ pub enum DataError {
         /// Mesh files beside the clip.
         candidates: Vec<String>,
     },
+    /// A pickle that cannot be read.
+    #[error("{}: byte {offset}: {problem}", file.display())]
+    Pickle {
+        /// The file.
+        file: PathBuf,
+        /// Offset of the opcode concerned.
+        offset: usize,
+        /// What is wrong, with the opcode.
+        problem: String,
+    },
     /// A size above this program's limit.
     #[error("{}: {what} is {size}, above the limit of {limit}", file.display())]
     TooLarge {

@@ -1,9 +1,11 @@
-//! Triangle meshes from `.obj` and `.stl` files.
+//! Triangle meshes from `.obj`, `.stl`, `.ply` and `.glb` files.
 //!
 //! Meshes need not be watertight. Numbers are kept in the file's own unit; [`crate::clip`] decides
 //! what that unit is, because only the clip knows how large the hand beside the object is.
 
+mod glb;
 mod obj;
+mod ply;
 mod stl;
 
 #[cfg(test)]
@@ -23,7 +25,7 @@ pub const MAX_FACES: usize = 2_000_000;
 pub const MAX_BYTES: u64 = 512 << 20;
 
 /// Extensions [`read_mesh`] understands, lower case.
-pub const EXTENSIONS: [&str; 2] = ["obj", "stl"];
+pub const EXTENSIONS: [&str; 4] = ["obj", "stl", "ply", "glb"];
 
 /// A mesh with the digest of the file it came from.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ pub struct MeshFile {
 /// vertex twice and vertices that no triangle uses are dropped. Holes are fine.
 ///
 /// # Errors
-/// The extension is neither `.obj` nor `.stl`; the file is empty, cut short or malformed; it has no
+/// The extension is none of [`EXTENSIONS`]; the file is empty, cut short or malformed; it has no
 /// faces or more than [`MAX_FACES`]; a vertex is not finite; an index names no vertex; the bounding
 /// box is a point or a line.
 pub fn read_mesh(path: &Path) -> Result<TriMesh, DataError> {
@@ -53,7 +55,11 @@ pub fn read_mesh_file(path: &Path) -> Result<MeshFile, DataError> {
     let parse = match extension.as_deref() {
         Some("obj") => obj::parse,
         Some("stl") => stl::parse,
-        _ => return Err(DataError::mesh(path, None, "not a .obj or .stl mesh file")),
+        Some("ply") => ply::parse,
+        Some("glb") => glb::parse,
+        _ => {
+            return Err(DataError::mesh(path, None, "not a .obj, .stl, .ply or .glb mesh file"));
+        }
     };
     let bytes = atomic::read_file(path, MAX_BYTES)?;
     if bytes.is_empty() {

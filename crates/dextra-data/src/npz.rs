@@ -11,9 +11,10 @@ mod write;
 mod tests;
 
 pub use header::ElementType;
+pub(crate) use header::element_type;
 pub use write::NpzWriter;
 
-use crate::{DataError, atomic};
+use crate::{Array, DataError, Pickle, atomic};
 use header::Header;
 use std::cell::Cell;
 use std::io::{Cursor, Read};
@@ -27,6 +28,30 @@ use zip::ZipArchive;
 /// this limit is a mistake or a decompression bomb.
 pub const MAX_BYTES: u64 = 1 << 30;
 
+/// Reads a single `.npy` array.
+pub fn read_npy(path: &Path) -> Result<Array, DataError> {
+    let (header, bytes) = npy(path)?;
+    let Header { element, big_endian, fortran_order, shape, .. } = header;
+    Array::new(element, big_endian, fortran_order, shape, bytes)
+        .map_err(|e| DataError::format(path, e))
+}
+
+/// Reads a single `.npy` of Python objects as inert data.
+pub fn read_npy_objects(path: &Path) -> Result<Pickle, DataError> {
+    let (header, bytes) = npy(path)?;
+    if header.element != ElementType::Object {
+        return Err(DataError::format(path, "an array of values where objects were expected"));
+    }
+    Pickle::from_bytes(path, bytes)
+}
+
+fn npy(path: &Path) -> Result<(Header, Vec<u8>), DataError> {
+    let mut bytes = atomic::read_file(path, MAX_BYTES)?;
+    let header = Header::parse(&bytes).map_err(|e| DataError::format(path, e))?;
+    bytes.drain(..header.data_start);
+    Ok((header, bytes))
+}
+
 /// An opened archive. The compressed bytes are held in memory, so that what was hashed is what is
 /// read even if the file changes meanwhile; arrays are decompressed when asked for.
 #[derive(Debug)]
@@ -36,12 +61,6 @@ pub struct Npz {
     members: Vec<(String, usize)>,
     sha256: String,
     budget: Cell<u64>,
-}
-
-/// One array as stored.
-struct Raw {
-    header: Header,
-    bytes: Vec<u8>,
 }
 
 impl Npz {
@@ -109,29 +128,19 @@ impl Npz {
     /// Integers beyond 2^53 are rounded, as by NumPy's `astype(float)`. Values may be NaN or
     /// infinite: whether that is acceptable is for the caller, who knows what they mean.
     pub fn array_f64(&self, key: &str) -> Result<(Vec<usize>, Vec<f64>), DataError> {
-        self.numbers(key, |element, raw| match element {
-            ElementType::Bool => f64::from(u8::from(raw[0] != 0)),
-            ElementType::Int(_) => signed(raw) as f64,
-            ElementType::UInt(_) => unsigned(raw) as f64,
-            ElementType::Float(2) => half(u16::from_le_bytes([raw[0], raw[1]])),
-            ElementType::Float(4) => {
-                f64::from(f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]))
-            }
-            _ => f64::from_bits(unsigned(raw)),
-        })
+        let array = self.array(key)?;
+        let values = array.f64s().ok_or_else(|| self.text_found(key))?;
+        Ok((array.shape().to_vec(), values))
     }
 
     /// An array of integers or bools, with its shape, in C order.
     pub fn array_i64(&self, key: &str) -> Result<(Vec<usize>, Vec<i64>), DataError> {
-        let (shape, values) = self.numbers(key, |element, raw| match element {
-            ElementType::Bool => Some(i64::from(raw[0] != 0)),
-            ElementType::Int(_) => Some(signed(raw)),
-            ElementType::UInt(_) => i64::try_from(unsigned(raw)).ok(),
-            _ => None,
-        })?;
-        let values: Option<Vec<i64>> = values.into_iter().collect();
-        let values = values.ok_or_else(|| self.problem(key, "integers were expected"))?;
-        Ok((shape, values))
+        let array = self.array(key)?;
+        if array.is_text() {
+            return Err(self.text_found(key));
+        }
+        let values = array.i64s().ok_or_else(|| self.problem(key, "integers were expected"))?;
+        Ok((array.shape().to_vec(), values))
     }
 
     /// A single number: an array with exactly one element, of any shape.
@@ -154,34 +163,10 @@ impl Npz {
 
     /// An array of strings (NumPy `U` or UTF-8 `S`), with its shape, in C order.
     pub fn strings(&self, key: &str) -> Result<(Vec<usize>, Vec<String>), DataError> {
-        let raw = self.raw(key)?;
+        let array = self.array(key)?;
         let not_text = || self.problem(key, "text (a string array) was expected");
-        let big_endian = raw.header.big_endian;
-        let size = raw.header.element.size();
-        let decode = |bytes: &[u8]| -> Option<String> {
-            let text = match raw.header.element {
-                ElementType::Unicode(_) => bytes
-                    .chunks_exact(4)
-                    .map(|c| {
-                        let code = [c[0], c[1], c[2], c[3]];
-                        char::from_u32(if big_endian {
-                            u32::from_be_bytes(code)
-                        } else {
-                            u32::from_le_bytes(code)
-                        })
-                    })
-                    .collect::<Option<String>>()?,
-                ElementType::Bytes(_) => std::str::from_utf8(bytes).ok()?.to_owned(),
-                _ => return None,
-            };
-            Some(text.trim_end_matches('\0').to_owned())
-        };
-        let count = raw.header.elements().ok_or_else(not_text)?;
-        let stored = (0..count)
-            .map(|i| decode(&raw.bytes[i * size..(i + 1) * size]))
-            .collect::<Option<Vec<String>>>()
-            .ok_or_else(not_text)?;
-        Ok((raw.header.shape.clone(), c_order(&raw.header, stored)))
+        let values = array.strings().ok_or_else(not_text)?;
+        Ok((array.shape().to_vec(), values))
     }
 
     /// An error about `key` of this file.
@@ -189,35 +174,34 @@ impl Npz {
         DataError::field(&self.file, key, problem)
     }
 
-    /// Decodes every element of a numeric array.
-    fn numbers<T: Clone>(
-        &self,
-        key: &str,
-        decode: impl Fn(ElementType, &[u8]) -> T,
-    ) -> Result<(Vec<usize>, Vec<T>), DataError> {
-        let raw = self.raw(key)?;
-        let element = raw.header.element;
-        if matches!(element, ElementType::Unicode(_) | ElementType::Bytes(_)) {
-            return Err(self.problem(key, "numbers were expected, the array holds text"));
-        }
-        let size = element.size();
-        let mut buffer = [0u8; 8];
-        let stored: Vec<T> = raw
-            .bytes
-            .chunks_exact(size)
-            .map(|chunk| {
-                buffer[..size].copy_from_slice(chunk);
-                if raw.header.big_endian {
-                    buffer[..size].reverse();
-                }
-                decode(element, &buffer[..size])
-            })
-            .collect();
-        Ok((raw.header.shape.clone(), c_order(&raw.header, stored)))
+    fn text_found(&self, key: &str) -> DataError {
+        self.problem(key, "numbers were expected, the array holds text")
     }
 
-    /// Decompresses one member and checks that it holds exactly what its header says.
-    fn raw(&self, key: &str) -> Result<Raw, DataError> {
+    /// One array as stored; the archive must hold exactly what its header says.
+    pub fn array(&self, key: &str) -> Result<Array, DataError> {
+        let (header, bytes) = self.member(key)?;
+        if header.element == ElementType::Object {
+            let problem = "an array of pickled Python objects, which are never executed; save \
+                           plain numeric or string arrays";
+            return Err(self.problem(key, problem));
+        }
+        let Header { element, big_endian, fortran_order, shape, .. } = header;
+        Array::new(element, big_endian, fortran_order, shape, bytes)
+            .map_err(|e| self.problem(key, e))
+    }
+
+    /// An array of Python objects as inert data; errors name the archive and the key.
+    pub fn pickled(&self, key: &str) -> Result<Pickle, DataError> {
+        let (header, bytes) = self.member(key)?;
+        if header.element != ElementType::Object {
+            return Err(self.problem(key, "pickled objects were expected, the array holds values"));
+        }
+        Pickle::from_bytes(&self.file.join(key), bytes)
+    }
+
+    /// Decompresses one member: its header and the bytes after that.
+    fn member(&self, key: &str) -> Result<(Header, Vec<u8>), DataError> {
         let Some(&(_, index)) = self.members.iter().find(|(name, _)| name == key) else {
             return Err(DataError::MissingField {
                 file: self.file.clone(),
@@ -245,73 +229,7 @@ impl Npz {
         }
         self.budget.set(budget - bytes.len() as u64);
         let header = Header::parse(&bytes).map_err(|e| self.problem(key, e))?;
-        let expected = header
-            .elements()
-            .and_then(|n| n.checked_mul(header.element.size()))
-            .ok_or_else(|| self.problem(key, "the shape overflows"))?;
-        let found = bytes.len() - header.data_start;
-        if found != expected {
-            let problem = format!(
-                "shape {:?} needs {expected} bytes of data, the archive has {found}",
-                header.shape
-            );
-            return Err(self.problem(key, problem));
-        }
         bytes.drain(..header.data_start);
-        // Elements without bytes (empty text) would let a tiny file claim any number of them.
-        if header.element.size() == 0 && header.elements().is_some_and(|n| n > 1 << 20) {
-            return Err(self.problem(key, "more than a million empty strings"));
-        }
-        Ok(Raw { header, bytes })
-    }
-}
-
-/// Reorders Fortran-stored elements (first index fastest) to C order.
-fn c_order<T: Clone>(header: &Header, stored: Vec<T>) -> Vec<T> {
-    let shape = &header.shape;
-    if !header.fortran_order || shape.len() < 2 || stored.is_empty() {
-        return stored;
-    }
-    let mut strides = vec![1; shape.len()];
-    for axis in 1..shape.len() {
-        strides[axis] = strides[axis - 1] * shape[axis - 1];
-    }
-    let mut index = vec![0; shape.len()];
-    let mut ordered = Vec::with_capacity(stored.len());
-    for _ in 0..stored.len() {
-        let offset: usize = index.iter().zip(&strides).map(|(i, s)| i * s).sum();
-        ordered.push(stored[offset].clone());
-        for axis in (0..shape.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < shape[axis] {
-                break;
-            }
-            index[axis] = 0;
-        }
-    }
-    ordered
-}
-
-/// Little-endian bytes as an unsigned integer.
-fn unsigned(raw: &[u8]) -> u64 {
-    raw.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
-}
-
-/// Little-endian bytes as a two's complement integer.
-fn signed(raw: &[u8]) -> i64 {
-    let shift = 64 - 8 * raw.len() as u32;
-    ((unsigned(raw) << shift) as i64) >> shift
-}
-
-/// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> 10 & 31);
-    let fraction = f64::from(bits & 1023);
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
+        Ok((header, bytes))
     }
 }

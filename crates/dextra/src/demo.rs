@@ -32,6 +32,19 @@ pub fn load(clip: &str, seed: u64, options: &ClipOptions) -> Result<Demonstratio
     Ok(synth(built_in, seed, &NoiseConfig::default()))
 }
 
+/// [`load`] for work that needs an object in the hand.
+///
+/// # Errors
+/// Those of [`load`], and [`Error::Clip`] for a clip of hands alone.
+pub fn load_handling(clip: &str, seed: u64, options: &ClipOptions) -> Result<Demonstration, Error> {
+    let demo = load(clip, seed, options)?;
+    if demo.objects.is_empty() {
+        let source = "the clip shows hands alone: there is no object to be handled".into();
+        return Err(Error::Clip { clip: clip.to_owned(), source });
+    }
+    Ok(demo)
+}
+
 /// Writes the built-in clip `clip`, or every one for `"all"`, as files into the folder `out`, in
 /// the format that [`load`] reads. Returns the clips' paths.
 ///
@@ -81,6 +94,36 @@ pub struct ClipInfo {
     pub licence: String,
     /// What the reader inferred or found contradictory.
     pub notes: Vec<String>,
+}
+
+/// Whether a clip can be used, and what it does not say itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Validation {
+    /// The clip as it was asked for.
+    pub clip: String,
+    /// `"stated"`: nothing had to be inferred; `"inferred"`: see `notes`; `"refused"`: see `cause`.
+    pub status: &'static str,
+    /// What the reader inferred or found contradictory.
+    pub notes: Vec<String>,
+    /// Why the clip cannot be used.
+    pub cause: Option<String>,
+}
+
+/// Reads a clip and says whether it can be used.
+pub fn validate(clip: &str, options: &ClipOptions) -> Validation {
+    use std::error::Error as _;
+    let clip_name = clip.to_owned();
+    match load(clip, 0, options) {
+        Ok(demo) => {
+            let notes = demo.provenance.notes;
+            let status = if notes.is_empty() { "stated" } else { "inferred" };
+            Validation { clip: clip_name, status, notes, cause: None }
+        }
+        Err(error) => {
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            Validation { clip: clip_name, status: "refused", notes: Vec::new(), cause: Some(cause) }
+        }
+    }
 }
 
 /// A hand of a clip.

@@ -94,7 +94,7 @@ pub fn feasibility(
     }
     let mut start = Instant::now();
     reporter.stage("read", None);
-    let recorded = demo::load(&request.clip, request.seed, &request.options)?;
+    let recorded = demo::load_handling(&request.clip, request.seed, &request.options)?;
     reporter.stage("clip", None);
     let looked_at = Loaded::new(recorded)?;
     reporter.stage("hands", Some(request.hands.len() as u64));

@@ -57,7 +57,7 @@ impl Recorded {
     /// Unusable clips and hands.
     pub fn read(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Self, Error> {
         reporter.stage("read", None);
-        let demo = demo::load(&request.clip, request.seed, &request.options)?;
+        let demo = demo::load_handling(&request.clip, request.seed, &request.options)?;
         let mut notes = demo.provenance.notes.clone();
         let (demo, hands) = hands(request, demo, &mut notes)?;
         Ok(Self { demo, hands, notes })

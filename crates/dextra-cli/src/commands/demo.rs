@@ -1,6 +1,6 @@
-//! `dextra demo synth` and `dextra demo info`.
+//! `dextra demo synth`, `dextra demo info` and `dextra demo validate`.
 
-use crate::args::{DemoArgs, DemoVerb, InfoArgs, SynthArgs};
+use crate::args::{DemoArgs, DemoVerb, InfoArgs, SynthArgs, ValidateArgs};
 use crate::output::{self, Exit};
 use anyhow::Result;
 use dextra::demo::{self, ClipInfo};
@@ -10,6 +10,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit> {
     match &args.verb {
         DemoVerb::Synth(args) => synth(args),
         DemoVerb::Info(args) => info(args),
+        DemoVerb::Validate(args) => validate(args),
     }
 }
 
@@ -29,7 +30,34 @@ fn info(args: &InfoArgs) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn described(info: &ClipInfo) -> String {
+/// One row per clip, then what was inferred and why others are refused.
+fn validate(args: &ValidateArgs) -> Result<Exit> {
+    let options = args.reading.options();
+    let found: Vec<_> = args.clips.iter().map(|clip| demo::validate(clip, &options)).collect();
+    let mut text = String::new();
+    if args.json {
+        for validation in &found {
+            text += &(serde_json::to_string(validation)? + "\n");
+        }
+    } else {
+        let rows: Vec<_> = found
+            .iter()
+            .map(|v| vec![v.clip.clone(), v.status.to_owned(), v.notes.len().to_string()])
+            .collect();
+        text += &output::table(&["clip", "status", "notes"], &rows);
+        for validation in &found {
+            for note in validation.notes.iter().chain(&validation.cause) {
+                text += &format!("{}: {note}\n", validation.clip);
+            }
+        }
+    }
+    output::print(&text)?;
+    let refused = found.iter().any(|validation| validation.status == "refused");
+    Ok(if refused { Exit::SomeRejected } else { Exit::Fine })
+}
+
+/// A clip in words and tables.
+pub fn described(info: &ClipInfo) -> String {
     let mut text = format!(
         "{}: {} frames at {} Hz ({:.2} s)\nsource: {}\nlicence: {}\n",
         info.clip, info.frames, info.fps_hz, info.duration_s, info.source, info.licence
@@ -61,6 +89,9 @@ fn described(info: &ClipInfo) -> String {
             ]
         })
         .collect();
+    if rows.is_empty() {
+        return text;
+    }
     text += "\n";
     text += &output::table(
         &["object", "size_cm", "mass_kg", "faces", "lift_cm", "peak_speed_m_s"],

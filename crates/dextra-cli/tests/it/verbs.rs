@@ -66,3 +66,57 @@ fn doctor_reports_a_missing_python_without_failing() {
     let text = stdout(&output);
     assert!(text.contains("/no/such/python") && text.contains("can run here"), "{text}");
 }
+
+/// 40 frames of a right hand with curled fingers that moves a little, as JSON.
+fn keypoints() -> String {
+    let mut points = vec![[0.0, 0.0, 0.0]];
+    for (finger, across) in [0.05, 0.03, 0.01, -0.01, -0.03].into_iter().enumerate() {
+        for joint in 0..4 {
+            let along = if finger == 0 { 0.02 } else { 0.09 } + 0.022 * f64::from(joint);
+            points.push([along, across, -0.012 * f64::from(joint)]);
+        }
+    }
+    let frame = |t: usize| -> Vec<[f64; 3]> {
+        points.iter().map(|[x, y, z]| [x + 0.001 * t as f64, *y, z + 0.5]).collect()
+    };
+    let frames: Vec<_> = (0..40).map(frame).collect();
+    serde_json::json!({ "fps": 30, "right": frames }).to_string()
+}
+
+#[test]
+fn a_recording_is_imported_validated_and_looked_into() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(path("hand.json"), keypoints()).unwrap();
+    let import = format!("import keypoints {} --out {}", path("hand.json"), path("clip.npz"));
+    let output = run(&format!("{import} --json"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let info: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&info["frames"], &info["file"]), (&40.into(), &path("clip.npz").into()));
+    assert_eq!(info["hands"][0]["side"], "right");
+    assert!(stdout(&run(&import)).contains("note: Nothing in a recording of hands alone"));
+
+    std::fs::write(path("broken.npz"), b"PK").unwrap();
+    let output = run(&format!("demo validate {} {} --json", path("clip.npz"), path("broken.npz")));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let lines: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["status"], &lines[1]["status"]), (&"inferred".into(), &"refused".into()));
+    assert!(lines[1]["cause"].as_str().unwrap().contains("broken.npz"));
+    assert_eq!(run(&format!("demo validate {}", path("clip.npz"))).status.code(), Some(0));
+
+    let output = run(&format!("feasibility {} --hand leap", path("clip.npz")));
+    crate::assert_fails(&output, &["hands alone"]);
+}
+
+#[test]
+fn an_import_that_cannot_be_done_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run("import nothing x");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("oakink2"), "{}", stderr(&output));
+    let output = run(&format!("import taco {}", dir.path().display()));
+    crate::assert_fails(&output, &["neither right_hand.pkl nor left_hand.pkl"]);
+    let output = run(&format!("import hot3d {} --mesh a.obj", dir.path().display()));
+    crate::assert_fails(&output, &["--meshes"]);
+}

@@ -3,6 +3,7 @@
 //! Keys (T frames, O objects):
 //! - `joints21 [T,21,3]`: one hand in MediaPipe order; or `joints21_right`, `joints21_left` for two;
 //! - `obj_pos [T,3]` or `[T,O,3]`, `obj_quat_wxyz [T,4]` or `[T,O,4]`, `obj_names [O]`;
+//!   a clip without either shows hands alone;
 //! - `fps` (or `fps_hz`), frames per second;
 //! - optional texts `unit`, `mesh_unit` (m, cm, mm), `up_axis` (x, y, z, -x, -y, -z), `quat_order`
 //!   (wxyz, xyzw), `side` (right, left), `mesh` (file names beside the clip), `licence`, `source`, `notes`;
@@ -17,6 +18,7 @@ use dextra_core::demonstration::{HandTrack, Keypoints, ObjectTrack, keypoint};
 use dextra_core::{Demonstration, Pose, Side, pose};
 use nalgebra::{Point3, Vector3};
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 /// Standard gravity as MuJoCo has it, m/s².
 pub const GRAVITY: f64 = 9.81;
@@ -56,12 +58,12 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
         *point *= unit.metres();
     }
     for ((key, _), hand) in tracks.iter().zip(&hands) {
-        check_bones(npz, key, hand)?;
+        check_bones(npz.file(), key, hand)?;
     }
     let sides = sides(&mut settings, &tracks, &hands)?;
 
     let (mut poses, shapes) = object_poses(npz, frames, unit.metres(), settings.quat_order)?;
-    check_reach(npz, &poses, &hands)?;
+    check_reach(npz.file(), &poses, &hands)?;
     let names = object_names(npz, poses.len())?;
     let files = objects::find_meshes(&settings, &names, poses.len())?;
     let mut meshes = Vec::new();
@@ -69,19 +71,17 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
         meshes.push(objects::mesh_in_metres(&mut settings, file, poses, &hands)?);
     }
 
-    // The object that travels farthest is the one whose rest and lift tell where up is.
-    let travel = |poses: &[Pose]| {
-        poses.iter().map(|p| pose::distance_between(p, &poses[0])).fold(0.0, f64::max)
+    let up = match farthest(&poses) {
+        Some(moved) => {
+            let points = geometry::surface_points(&meshes[moved], 1000);
+            if settings.quat_order.is_none() {
+                check_quat_order(npz, &points, &poses[moved], &shapes[moved], &hands)?;
+            }
+            let scene = upright::Scene { points: &points, poses: &poses[moved], hands: &hands };
+            upright::up_axis(&mut settings, &scene)
+        }
+        None => settings.up_axis.unwrap_or(UpAxis::Z),
     };
-    let moved = (0..poses.len())
-        .max_by(|&a, &b| travel(&poses[a]).total_cmp(&travel(&poses[b])))
-        .unwrap_or(0);
-    let points = geometry::surface_points(&meshes[moved], 1000);
-    if settings.quat_order.is_none() {
-        check_quat_order(npz, &points, &poses[moved], &shapes[moved], &hands)?;
-    }
-    let scene = upright::Scene { points: &points, poses: &poses[moved], hands: &hands };
-    let up = upright::up_axis(&mut settings, &scene);
     turn_up(up, &mut poses, &mut hands);
 
     let masses = masses(npz, &settings, poses.len())?;
@@ -112,6 +112,14 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
         provenance: settings.provenance(name.clone(), "unknown"),
         name,
     })
+}
+
+/// The object that travels farthest: its rest and lift tell where up is.
+pub(super) fn farthest(objects: &[Vec<Pose>]) -> Option<usize> {
+    let travel = |poses: &[Pose]| {
+        poses.iter().map(|p| pose::distance_between(p, &poses[0])).fold(0.0, f64::max)
+    };
+    (0..objects.len()).max_by(|&a, &b| travel(&objects[a]).total_cmp(&travel(&objects[b])))
 }
 
 /// The frame rate, which nothing in the geometry can tell.
@@ -191,7 +199,7 @@ pub(super) fn check_finite(
 }
 
 /// Every bone is of human length: nearly, in every frame; well, in the median over frames.
-fn check_bones(npz: &Npz, key: &str, hand: &[Keypoints]) -> Result<(), DataError> {
+pub(super) fn check_bones(file: &Path, key: &str, hand: &[Keypoints]) -> Result<(), DataError> {
     for bone in 1..keypoint::COUNT {
         // Fingers hang on the wrist, every other point on the one before it.
         let base = if bone % 4 == 1 { keypoint::WRIST } else { bone - 1 };
@@ -199,7 +207,7 @@ fn check_bones(npz: &Npz, key: &str, hand: &[Keypoints]) -> Result<(), DataError
         let apart =
             |length: f64| format!("points {base} and {bone} are {:.1} cm apart", 100.0 * length);
         if let Some(frame) = lengths.iter().position(|&length| length > BONE_MAX_M) {
-            return Err(DataError::frame(npz.file(), key, frame, apart(lengths[frame])));
+            return Err(DataError::frame(file, key, frame, apart(lengths[frame])));
         }
         lengths.sort_by(f64::total_cmp);
         let median = lengths[lengths.len() / 2];
@@ -210,7 +218,7 @@ fn check_bones(npz: &Npz, key: &str, hand: &[Keypoints]) -> Result<(), DataError
                 100.0 * BONE_M.start(),
                 100.0 * BONE_M.end()
             );
-            return Err(npz.problem(key, problem));
+            return Err(DataError::field(file, key, problem));
         }
     }
     Ok(())
@@ -289,8 +297,12 @@ fn object_poses(
     metres: f64,
     order: Option<QuatOrder>,
 ) -> Result<(Poses, Poses), DataError> {
-    let positions = object_array(npz, "obj_pos", frames, 3)?;
     let key = "obj_quat_wxyz";
+    // Hands alone, as a camera without knowledge of objects sees them.
+    if !npz.contains("obj_pos") && !npz.contains(key) {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let positions = object_array(npz, "obj_pos", frames, 3)?;
     let quaternions = object_array(npz, key, frames, 4)?;
     if positions.len() != quaternions.len() {
         let problem =
@@ -367,7 +379,7 @@ fn check_quat_order(
 
 /// Some hand comes within a metre of every object at least once.
 pub(super) fn check_reach(
-    npz: &Npz,
+    file: &Path,
     objects: &[Vec<Pose>],
     hands: &[Vec<Keypoints>],
 ) -> Result<(), DataError> {
@@ -382,13 +394,13 @@ pub(super) fn check_reach(
                 "object {index} is never nearer than {nearest:.2} m to a hand: hand and object are \
                  in different units or frames"
             );
-            return Err(npz.problem("obj_pos", problem));
+            return Err(DataError::field(file, "obj_pos", problem));
         }
     }
     Ok(())
 }
 
-fn turn_up(up: UpAxis, poses: &mut Poses, hands: &mut [Vec<Keypoints>]) {
+pub(super) fn turn_up(up: UpAxis, poses: &mut [Vec<Pose>], hands: &mut [Vec<Keypoints>]) {
     if up == UpAxis::Z {
         return;
     }
@@ -405,7 +417,7 @@ fn turn_up(up: UpAxis, poses: &mut Poses, hands: &mut [Vec<Keypoints>]) {
 /// Names of the objects, where the clip has them.
 fn object_names(npz: &Npz, objects: usize) -> Result<Vec<String>, DataError> {
     if !npz.contains("obj_names") {
-        if objects == 1 {
+        if objects <= 1 {
             return Ok(Vec::new());
         }
         let problem = format!("{objects} objects need their names");

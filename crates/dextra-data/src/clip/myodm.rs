@@ -46,7 +46,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
     let claim = settings.side;
     let side = geometry::side(&mut settings, "robot", claim, &hand)?;
     let (mut poses, mut hands) = (vec![poses], vec![hand]);
-    check_reach(npz, &poses, &hands)?;
+    check_reach(npz.file(), &poses, &hands)?;
     let files = objects::find_meshes(&settings, &[], 1)?;
     let mesh = objects::mesh_in_metres(&mut settings, &files[0], &poses[0], &hands)?;
 

@@ -100,6 +100,25 @@ impl Settings {
         })
     }
 
+    /// What `opts` says about a file that says nothing about itself, or whose format says it.
+    pub fn stated(file: &Path, opts: &ClipOptions) -> Settings {
+        Settings {
+            clip: file.to_owned(),
+            meshes: opts.mesh.iter().cloned().collect(),
+            fps: opts.fps,
+            unit: opts.unit,
+            mesh_unit: opts.mesh_unit,
+            up_axis: opts.up_axis,
+            quat_order: opts.quat_order,
+            side: opts.side.map_or(SideClaim::None, SideClaim::Demand),
+            mass_kg: opts.mass_kg,
+            licence: opts.licence.clone(),
+            source: opts.source.clone(),
+            inputs: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// The clip's name without folder and extension.
     pub fn stem(&self) -> String {
         self.clip.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()

@@ -13,7 +13,7 @@ use std::path::Path;
 /// rounding. Meshes are written first: a clip that exists has its meshes.
 ///
 /// # Errors
-/// Tracks differ in length, there is no hand or object, there are two hands of one side, an object's
+/// Tracks differ in length, there is no hand, there are two hands of one side, an object's
 /// name does not suit a file, or writing fails.
 pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), DataError> {
     check(path, demo)?;
@@ -48,17 +48,19 @@ pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), Data
         (0..frames)
             .flat_map(|t| demo.objects.iter().map(move |object| &object.world_from_object[t]))
     };
-    let positions: Vec<f64> = poses().flat_map(pose::pos).collect();
-    let quaternions: Vec<f64> = poses().flat_map(pose::quat_wxyz).collect();
-    let objects = demo.objects.len();
-    npz.array_f64("obj_pos", &[frames, objects, 3], &positions)?;
-    npz.array_f64("obj_quat_wxyz", &[frames, objects, 4], &quaternions)?;
-    let names: Vec<&str> = demo.objects.iter().map(|object| object.name.as_str()).collect();
-    npz.strings("obj_names", &[objects], &names)?;
-    let masses: Vec<f64> =
-        demo.objects.iter().map(|object| object.mass.unwrap_or(f64::NAN)).collect();
-    npz.array_f64("mass_kg", &[objects], &masses)?;
-    npz.strings("mesh", &[objects], &meshes)?;
+    if !demo.objects.is_empty() {
+        let positions: Vec<f64> = poses().flat_map(pose::pos).collect();
+        let quaternions: Vec<f64> = poses().flat_map(pose::quat_wxyz).collect();
+        let objects = demo.objects.len();
+        npz.array_f64("obj_pos", &[frames, objects, 3], &positions)?;
+        npz.array_f64("obj_quat_wxyz", &[frames, objects, 4], &quaternions)?;
+        let names: Vec<&str> = demo.objects.iter().map(|object| object.name.as_str()).collect();
+        npz.strings("obj_names", &[objects], &names)?;
+        let masses: Vec<f64> =
+            demo.objects.iter().map(|object| object.mass.unwrap_or(f64::NAN)).collect();
+        npz.array_f64("mass_kg", &[objects], &masses)?;
+        npz.strings("mesh", &[objects], &meshes)?;
+    }
     npz.array_f64("gravity_m_s2", &[3], demo.gravity.as_slice())?;
     npz.string("unit", "m")?;
     npz.string("mesh_unit", "m")?;
@@ -86,9 +88,6 @@ fn check(path: &Path, demo: &Demonstration) -> Result<(), DataError> {
     }
     if demo.hands.len() == 2 && demo.hands[0].side == demo.hands[1].side {
         return Err(DataError::field(path, "joints21", "two hands of the same side"));
-    }
-    if demo.objects.is_empty() {
-        return Err(DataError::field(path, "obj_pos", "no objects"));
     }
     let frames = demo.frames();
     let uneven = demo.hands.iter().any(|hand| hand.keypoints_in_world.len() != frames)

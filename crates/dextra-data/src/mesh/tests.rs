@@ -116,7 +116,7 @@ fn broken_files_say_where_and_why() {
     assert_error(obj(&format!("{TETRAHEDRON}f 1 2\n")), &["a.obj:9", "3 vertices"]);
     assert_error(obj("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n"), &["degenerate"]);
     assert_error(obj("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n"), &["degenerate"]);
-    assert_error(read("a.ply", b"ply"), &["a.ply", ".obj or .stl"]);
+    assert_error(read("a.dae", b"ply"), &["a.dae", ".obj, .stl, .ply or .glb"]);
 }
 
 #[test]
@@ -179,4 +179,101 @@ fn more_than_two_million_faces_are_refused_with_the_limit() {
     bytes[80..84].copy_from_slice(&u32::MAX.to_le_bytes());
     bytes[..5].fill(b'x');
     assert_error(read("a.stl", &bytes), &["cut short"]);
+}
+
+/// A square of two triangles, as PLY in text.
+const SQUARE: &str = "ply\nformat ascii 1.0\ncomment made by hand\nelement vertex 4\n\
+    property float x\nproperty float y\nproperty float z\nproperty uchar red\nelement face 1\n\
+    property list uchar int vertex_indices\nend_header\n\
+    0 0 0 255\n1 0 0 255\n1 2 0 255\n0 2 0.5 9\n4 0 1 2 3\n";
+
+#[test]
+fn ply_is_read_in_text_and_in_both_byte_orders() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.ply");
+    let (header, _) = SQUARE.split_once("0 0 0 255").unwrap();
+    let mut files = vec![SQUARE.as_bytes().to_vec()];
+    for order in ["little", "big"] {
+        let header = header.replace("ascii", &format!("binary_{order}_endian"));
+        let mut bytes = header.into_bytes();
+        let big = order == "big";
+        let mut put = |raw: &[u8]| {
+            let mut raw = raw.to_vec();
+            if big {
+                raw.reverse();
+            }
+            bytes.extend(raw);
+        };
+        for [x, y, z] in [[0f32, 0., 0.], [1., 0., 0.], [1., 2., 0.], [0., 2., 0.5]] {
+            [x, y, z].iter().for_each(|x| put(&x.to_le_bytes()));
+            put(&[255]);
+        }
+        put(&[4]);
+        (0..4i32).for_each(|i| put(&i.to_le_bytes()));
+        files.push(bytes);
+    }
+    for bytes in &files {
+        std::fs::write(&file, bytes).unwrap();
+        let mesh = read_mesh(&file).unwrap();
+        assert_eq!(mesh.faces, [[0, 1, 2], [0, 2, 3]]);
+        assert_eq!(mesh.vertices[3], Point3::new(0.0, 2.0, 0.5));
+        for length in 0..bytes.len() - 2 {
+            std::fs::write(&file, &bytes[..length]).unwrap();
+            read_mesh(&file).unwrap_err();
+        }
+    }
+    std::fs::write(&file, SQUARE.replace("4 0 1 2 3", "4 0 1 2 9")).unwrap();
+    assert!(read_mesh(&file).unwrap_err().to_string().contains("index 9 names no vertex"));
+}
+
+/// A triangle in millimetres under a node that turns it by 90 degrees about z, moves it and
+/// brings it to metres.
+fn glb() -> Vec<u8> {
+    let json = r#"{"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[0]}],
+        "nodes":[{"children":[1],"translation":[0,0,1]},
+            {"mesh":0,"rotation":[0,0,0.70710678,0.70710678],"scale":[0.001,0.001,0.001]}],
+        "meshes":[{"primitives":[{"attributes":{"POSITION":0},"indices":1}]}],
+        "accessors":[{"bufferView":0,"componentType":5126,"count":3,"type":"VEC3"},
+            {"bufferView":1,"componentType":5123,"count":3,"type":"SCALAR"}],
+        "bufferViews":[{"buffer":0,"byteLength":36},{"buffer":0,"byteOffset":36,"byteLength":6}],
+        "buffers":[{"byteLength":44}]}"#;
+    let mut binary = Vec::new();
+    for x in [0f32, 0., 0., 100., 0., 0., 0., 50., 20.] {
+        binary.extend(x.to_le_bytes());
+    }
+    for i in [0u16, 1, 2, 0] {
+        binary.extend(i.to_le_bytes());
+    }
+    let mut bytes = b"glTF\x02\0\0\0\0\0\0\0".to_vec();
+    for (kind, chunk) in [(b"JSON", json.as_bytes()), (b"BIN\0", &binary)] {
+        bytes.extend((chunk.len() as u32).to_le_bytes());
+        bytes.extend(kind);
+        bytes.extend(chunk);
+    }
+    bytes
+}
+
+#[test]
+fn the_nodes_of_a_glb_place_and_scale_its_meshes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.glb");
+    let bytes = glb();
+    std::fs::write(&file, &bytes).unwrap();
+    let mesh = read_mesh(&file).unwrap();
+    assert_eq!(mesh.faces, [[0, 1, 2]]);
+    for (found, wanted) in
+        mesh.vertices.iter().zip([[0., 0., 1.], [0., 0.1, 1.], [-0.05, 0., 1.02]])
+    {
+        assert!((found - Point3::from(wanted)).norm() < 1e-8, "{found}");
+    }
+    for length in 0..bytes.len() - 2 {
+        std::fs::write(&file, &bytes[..length]).unwrap();
+        read_mesh(&file).unwrap_err();
+    }
+    for (from, to) in [("\"children\":[1]", "\"children\":[0]"), ("\"count\":3", "\"count\":9")] {
+        let text = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let spoilt = [&bytes[..text], to.as_bytes(), &bytes[text + from.len()..]].concat();
+        std::fs::write(&file, &spoilt).unwrap();
+        read_mesh(&file).unwrap_err();
+    }
 }

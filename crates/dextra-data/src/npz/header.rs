@@ -18,6 +18,8 @@ pub enum ElementType {
     Unicode(usize),
     /// Byte strings of a fixed number of bytes.
     Bytes(usize),
+    /// Python objects: a pickle follows the header.
+    Object,
 }
 
 impl ElementType {
@@ -28,6 +30,7 @@ impl ElementType {
             ElementType::Int(n) | ElementType::UInt(n) | ElementType::Float(n) => n,
             ElementType::Unicode(n) => n.saturating_mul(4),
             ElementType::Bytes(n) => n,
+            ElementType::Object => 0,
         }
     }
 }
@@ -48,11 +51,6 @@ pub struct Header {
 }
 
 impl Header {
-    /// Number of elements, or `None` when it overflows.
-    pub fn elements(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n))
-    }
-
     /// Reads the header at the start of `bytes`. The error is a sentence without the file's name.
     pub fn parse(bytes: &[u8]) -> Result<Header, String> {
         let prelude = bytes.get(..8).ok_or("shorter than a .npy header")?;
@@ -81,7 +79,7 @@ impl Header {
 }
 
 /// Decodes a type string such as `<f8`.
-fn element_type(descr: &str) -> Result<(ElementType, bool), String> {
+pub(crate) fn element_type(descr: &str) -> Result<(ElementType, bool), String> {
     let (order, code) = match descr.as_bytes().first() {
         Some(b'<' | b'|' | b'=') => (false, &descr[1..]),
         Some(b'>') => (true, &descr[1..]),
@@ -89,9 +87,7 @@ fn element_type(descr: &str) -> Result<(ElementType, bool), String> {
     };
     let kind = code.chars().next().ok_or("an empty element type")?;
     if kind == 'O' {
-        return Err("an array of pickled Python objects, which are never executed; save plain \
-                    numeric or string arrays"
-            .to_owned());
+        return Ok((ElementType::Object, false));
     }
     let unsupported = || {
         format!("element type `{descr}` is not supported (floats, integers, bools and strings are)")

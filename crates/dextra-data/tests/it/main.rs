@@ -2,7 +2,9 @@
 //! files made to break them.
 
 mod clips;
+mod datasets;
 mod hostile;
+mod imports;
 mod myohand;
 mod numpy;
 mod real;

@@ -1,0 +1,118 @@
+//! ARCTIC: `raw_seqs/SUBJECT/OBJECT_ACTION_NN.mano.npy` with `….object.npy` beside it.
+//!
+//! `mano.npy` holds `{right, left}` of `rot (T,3)`, `pose (T,45)`, `trans (T,3)` in metres and `shape`;
+//! the mean pose is added. `object.npy` is `[T, 7]`: angle of the joint, axis-angle vector, position in
+//! millimetres; meshes (`meta/object_vtemplates/OBJECT/mesh.obj`) are in millimetres too. The
+//! vertices that `parts.json` labels 1 turn about -z by the angle before the pose is applied.
+
+use super::models::{Convention, Models, betas, digest, from_axis_angle, mesh, part};
+use super::{ImportOptions, Recording, find, models, stem};
+use crate::clip::options::{Unit, file_name};
+use crate::mano::{Origin, POSE, Tips};
+use crate::npz::{read_npy, read_npy_objects};
+use crate::{DataError, atomic};
+use dextra_core::{Pose, Side, TriMesh};
+use std::path::Path;
+
+const CONVENTION: Convention = Convention { origin: Origin::Model, tips: Tips::Smplx };
+
+pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataError> {
+    let Some(name) = file_name(path).strip_suffix(".mano.npy").map(str::to_owned) else {
+        return Err(DataError::format(path, "not a file NAME.mano.npy"));
+    };
+    let subject = path.parent().map(stem).unwrap_or_default();
+    let mut recording = Recording {
+        fps: Some(30.0),
+        unit: Some(Unit::Metre),
+        source: format!("ARCTIC, {subject} {name}"),
+        licence: "LicenseRef-ARCTIC-non-commercial".into(),
+        inputs: vec![digest(path)?],
+        notes: vec!["ARCTIC's licence allows non-commercial research only.".into()],
+        ..Recording::default()
+    };
+    let pickle = read_npy_objects(path)?;
+    let root = pickle.root().unwrapped();
+    let models = Models::load(path, opts, &[Side::Right, Side::Left], false)?;
+    for side in [Side::Right, Side::Left] {
+        let (Some(mano), Some(hand)) = (models.of(side), root.find(side.name())) else { continue };
+        let shaped = mano.shaped(&betas(&hand.get("shape")?.array()?.1));
+        let (turn, at) = (hand.get("rot")?.rows(3)?, hand.get("trans")?.rows(3)?);
+        let poses = hand.get("pose")?.rows(POSE)?;
+        if turn.len() != poses.len() || at.len() != poses.len() {
+            return Err(hand.problem("`rot`, `pose` and `trans` differ in length"));
+        }
+        let track = poses.iter().zip(turn.iter().zip(&at)).map(|(pose, (turn, at))| {
+            let fingers = mano.from_axis_angles(&part(pose, 0), false);
+            Some(CONVENTION.keypoints(&shaped, part(turn, 0), &fingers, part(at, 0)))
+        });
+        recording.hands.push((Some(side), track.collect()));
+    }
+    objects(path, opts, &name, &mut recording)?;
+    models.acknowledge(&mut recording);
+    recording.name = name;
+    Ok(recording)
+}
+
+/// The two rigid parts of the object.
+fn objects(
+    path: &Path,
+    opts: &ImportOptions,
+    name: &str,
+    recording: &mut Recording,
+) -> Result<(), DataError> {
+    let object = name.split('_').next().unwrap_or_default();
+    let file = path.with_file_name(format!("{name}.object.npy"));
+    let array = read_npy(&file)?;
+    let rows = match array.shape() {
+        [_, 7] => array.f64s().unwrap_or_default(),
+        shape => {
+            let problem = format!("the shape [T, 7] was expected, not {shape:?}");
+            return Err(DataError::format(&file, problem));
+        }
+    };
+    recording.inputs.push(digest(&file)?);
+    let (mut base, mut moved): (Vec<Option<Pose>>, Vec<Option<Pose>>) = Default::default();
+    for row in rows.chunks_exact(7) {
+        let millimetres: [f64; 3] = part(row, 4);
+        let pose = from_axis_angle(part(row, 1), millimetres.map(|x| 0.001 * x));
+        base.push(Some(pose));
+        moved.push(Some(pose * from_axis_angle([0.0, 0.0, -row[0]], [0.0; 3])));
+    }
+    let folder = format!("meta/object_vtemplates/{object}");
+    let places = |file: &str| [format!("{folder}/{file}"), format!("{object}/{file}")];
+    let whole = mesh(path, opts, &places("mesh.obj"), 0.001, &mut recording.inputs)?;
+    let Some(parts_file) = find(&models::above(path, opts), &places("parts.json")) else {
+        return Err(DataError::format(path, format!("no {folder}/parts.json")));
+    };
+    let parts: Vec<f64> = serde_json::from_slice(&atomic::read_file(&parts_file, 1 << 24)?)
+        .map_err(|e| DataError::format(&parts_file, format!("not a list of numbers: {e}")))?;
+    recording.inputs.push(digest(&parts_file)?);
+    if parts.len() != whole.vertices.len() {
+        let problem = format!("{} labels for {} vertices", parts.len(), whole.vertices.len());
+        return Err(DataError::format(&parts_file, problem));
+    }
+    let one = |face: &[u32; 3]| face.iter().all(|&v| parts[v as usize] == 1.0);
+    let (top, bottom): (Vec<_>, Vec<_>) = whole.faces.iter().partition(|face| one(face));
+    for (suffix, faces, poses) in [("base", bottom, base), ("part", top, moved)] {
+        if !faces.is_empty() {
+            recording.objects.push((
+                format!("{object}_{suffix}"),
+                some_faces(&whole, faces),
+                poses,
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The part of a mesh that some of its faces are.
+fn some_faces(mesh: &TriMesh, faces: Vec<[u32; 3]>) -> TriMesh {
+    let mut used: Vec<u32> = faces.iter().flatten().copied().collect();
+    used.sort_unstable();
+    used.dedup();
+    let index = |old: u32| used.binary_search(&old).unwrap_or(0) as u32;
+    TriMesh {
+        faces: faces.iter().map(|face| face.map(index)).collect(),
+        vertices: used.iter().map(|&v| mesh.vertices[v as usize]).collect(),
+    }
+}
