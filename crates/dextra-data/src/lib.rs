@@ -4,8 +4,13 @@
 //! refused), and every error names the file, the field and, where it applies, the frame. Every
 //! writer is crash-safe: a temporary file in the same folder, flushed to disk, then renamed.
 
+// Tests within and tests beside this crate share their episodes.
+#[cfg(test)]
+extern crate self as dextra_data;
+
 pub mod atomic;
 pub mod clip;
+pub mod dataset;
 pub mod device;
 mod error;
 pub mod mesh;

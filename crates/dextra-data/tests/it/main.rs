@@ -2,6 +2,8 @@
 //! files made to break them.
 
 mod clips;
+mod datasets;
+mod episodes;
 mod hostile;
 mod myohand;
 mod numpy;
