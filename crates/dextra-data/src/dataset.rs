@@ -7,6 +7,7 @@
 //! Writers are crash-safe: the folder (or file) of a dataset is replaced whole, so that a process killed
 //! at any moment leaves the dataset of before, or the new one.
 
+pub mod lerobot;
 mod record;
 mod stage;
 pub mod zarr;
@@ -16,13 +17,15 @@ mod tests;
 
 pub use record::{Entry, Record};
 
-use crate::DataError;
+use crate::{DataError, atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
 
 /// Most numbers in one array of one episode; an hour of a hundred numbers at 100 Hz has 36 million.
 pub const MAX_VALUES: usize = 1 << 28;
+/// Largest file of JSON, bytes.
+const JSON_BYTES: u64 = 64 << 20;
 /// Most features of a dataset.
 const MAX_FEATURES: usize = 256;
 /// Most numbers of one feature in one step.
@@ -95,17 +98,20 @@ pub trait Sink {
 /// A format of datasets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// A LeRobot folder, version 3.0; see [`lerobot`].
+    LeRobot,
     /// A Zarr v2 folder as DP3 and diffusion policies read it; see [`zarr`].
     Zarr,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 1] = [Format::Zarr];
+    pub const ALL: [Format; 2] = [Format::LeRobot, Format::Zarr];
 
     /// Name, as commands take it.
     pub fn name(self) -> &'static str {
         match self {
+            Format::LeRobot => "lerobot",
             Format::Zarr => "zarr",
         }
     }
@@ -113,6 +119,7 @@ impl Format {
     /// The format of the dataset at `path`, if one is there.
     pub fn of(path: &Path) -> Option<Format> {
         Format::ALL.into_iter().find(|format| match format {
+            Format::LeRobot => lerobot::is_at(path),
             Format::Zarr => path.join(".zgroup").is_file(),
         })
     }
@@ -123,6 +130,7 @@ impl Format {
     /// It is not of this format, or malformed.
     pub fn open(self, path: &Path) -> Result<Box<dyn Source>, DataError> {
         Ok(match self {
+            Format::LeRobot => Box::new(lerobot::LeRobotSource::open(path)?),
             Format::Zarr => Box::new(zarr::ZarrSource::open(path)?),
         })
     }
@@ -135,6 +143,7 @@ impl Format {
     pub fn append(self, path: &Path, schema: &Schema) -> Result<Box<dyn Sink>, DataError> {
         schema.check(path)?;
         Ok(match self {
+            Format::LeRobot => Box::new(lerobot::LeRobotSink::append(path, schema)?),
             Format::Zarr => Box::new(zarr::ZarrSink::append(path, schema)?),
         })
     }
@@ -260,6 +269,17 @@ impl Schema {
         }
         Ok(steps.unwrap_or(0))
     }
+}
+
+/// Reads a file of JSON.
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, DataError> {
+    let bytes = atomic::read_file(path, JSON_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| DataError::format(path, e.to_string()))
+}
+
+/// A file of JSON.
+fn text(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("plain data")
 }
 
 /// An index within `count`, or an error.

@@ -12,9 +12,9 @@
 
 mod array;
 
-use super::{Entry, Episode, Feature, Schema, Sink, Source, record, stage::Stage, within};
+use super::{Entry, Episode, Feature, Schema, Sink, Source, read_json, record, stage::Stage, text};
 use crate::DataError;
-use array::{Array, Reader, json};
+use array::{Array, Reader};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ impl ZarrSource {
         }
         let attributes = folder.join(".zattrs");
         let stated = match attributes.is_file() {
-            true => json::<RootAttributes>(&attributes)?.dextra,
+            true => read_json::<RootAttributes>(&attributes)?.dextra,
             false => None,
         };
         let schema = match stated {
@@ -131,7 +131,7 @@ impl Source for ZarrSource {
     }
 
     fn episode(&mut self, index: usize) -> Result<Episode, DataError> {
-        within(&self.folder, index, self.ends.len())?;
+        super::within(&self.folder, index, self.ends.len())?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         let end = self.ends[index];
         let values = self.places.iter().map(|&at| self.arrays[at].floats(start, end));
@@ -263,8 +263,4 @@ impl Sink for ZarrSink {
         self.stage.write(record::FILE, &record::lines(&self.entries))?;
         self.stage.commit()
     }
-}
-
-fn text(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).expect("plain data")
 }

@@ -95,6 +95,197 @@ print('written')
     }
 }
 
+/// What `lerobot` sees of the dataset of [`write`].
+const LEROBOT: &str = "
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+from torch.utils.data import DataLoader
+TASKS = ['lift the box', 'größer: push \"it\"'] * 2
+def check(root):
+    data = LeRobotDataset('local/set', root=root)
+    assert data.fps == 50 and data.meta.robot_type == 'toy', data
+    assert data.num_episodes == 4 and len(data) == sum(STEPS), data
+    assert data.meta.features['action']['names'] == ['x_target_m', 'yaw_target_rad']
+    assert list(data.meta.tasks.index) == TASKS[:2] and data.meta.tasks.loc[TASKS[1]].task_index == 1
+    states = numpy.concatenate([numbers(i, 0, 3) for i in range(4)])
+    actions = numpy.concatenate([numbers(i, 1, 2) for i in range(4)])
+    stats = data.meta.stats['observation.state']
+    assert numpy.allclose(stats['mean'], states.mean(0), rtol=1e-6), stats
+    assert numpy.allclose(stats['std'], states.std(0), rtol=1e-6), stats
+    assert (stats['min'] == states.min(0)).all() and (stats['max'] == states.max(0)).all()
+    assert list(stats['count']) == [len(states)]
+    starts = numpy.concatenate([[0], numpy.cumsum(STEPS)])
+    row = 0
+    for batch in DataLoader(data, batch_size=256):
+        n = len(batch['index'])
+        assert (batch['observation.state'].numpy() == states[row:row + n]).all()
+        assert (batch['action'].numpy() == actions[row:row + n]).all()
+        assert (batch['index'].numpy() == numpy.arange(row, row + n)).all()
+        for k in range(n):
+            episode = int(batch['episode_index'][k])
+            frame = row + k - starts[episode]
+            assert 0 <= frame < STEPS[episode] and batch['frame_index'][k] == frame
+            assert batch['timestamp'][k] == numpy.float32(frame / 50)
+            assert batch['task'][k] == TASKS[episode], batch['task'][k]
+        row += n
+    assert row == len(states)
+    part = LeRobotDataset('local/set', root=root, episodes=[2], delta_timestamps={'action': [0, 0.02]})
+    assert len(part) == 20 and part[19]['action_is_pad'].tolist() == [False, True]
+    return data
+";
+
+#[test]
+fn lerobot_loads_and_iterates_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let script = format!("{NUMBERS}{LEROBOT}check(sys.argv[1])\nprint('same')");
+    if let Some(printed) = python(&["lerobot.datasets.lerobot_dataset"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
+}
+
+#[test]
+fn what_lerobot_wrote_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    let script = format!(
+        "{NUMBERS}{LEROBOT}
+data = LeRobotDataset.create('local/set', 50, {{
+    'observation.state': {{'dtype': 'float32', 'shape': (3,), 'names': ['x_m', 'y_m', 'yaw_rad']}},
+    'next.reward': {{'dtype': 'float32', 'shape': (1,), 'names': None}},
+    'next.done': {{'dtype': 'bool', 'shape': (1,), 'names': None}},
+    'action': {{'dtype': 'float32', 'shape': (2,), 'names': {{'motors': ['x_target_m', 'yaw_target_rad']}}}},
+}}, root=sys.argv[1], robot_type='toy', use_videos=False)
+for i in range(4):
+    for state, action in zip(numbers(i, 0, 3), numbers(i, 1, 2)):
+        data.add_frame({{'observation.state': state.astype('f4'), 'action': action.astype('f4'),
+            'next.reward': numpy.array([state[0]], 'f4'), 'next.done': numpy.array([False]), 'task': TASKS[i]}})
+    data.save_episode()
+data.finalize()
+print('written')
+"
+    );
+    if python(&["lerobot.datasets.lerobot_dataset"], &script, &[&path]).is_none() {
+        return;
+    }
+    let (format, mut source) = open(&path).unwrap();
+    assert_eq!(format, Format::LeRobot);
+    let features: Vec<_> =
+        source.schema().features.iter().map(|f| (f.name.clone(), f.elements[0].clone())).collect();
+    let expected = [("state", "x_m"), ("next.reward", "next.reward_0"), ("action", "x_target_m")];
+    assert_eq!(features, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    for (index, steps) in STEPS.into_iter().enumerate().rev() {
+        let (found, ours) = (source.episode(index).unwrap(), episode(index, steps));
+        assert!(found.values[0] == ours.values[0] && found.values[2] == ours.values[1]);
+        assert_eq!(found.values[1].len(), steps);
+        assert_eq!((found.task, found.record), (ours.task, None));
+    }
+    let error = Format::LeRobot.append(&path, &schema()).err().unwrap().to_string();
+    assert!(error.contains("`features`"), "{error}");
+}
+
+/// The files themselves, for machines without `lerobot`.
+#[test]
+fn lerobot_files_have_the_columns_that_pyarrow_expects() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let script = format!(
+        "{NUMBERS}
+import pyarrow.parquet as pq, json
+root = sys.argv[1]
+for k, part in enumerate([range(0, 2), range(2, 4)]):
+    data = pq.ParquetFile(f'{{root}}/data/chunk-000/file-00{{k}}.parquet')
+    assert data.num_row_groups == 2
+    table = data.read()
+    assert [(f.name, str(f.type)) for f in table.schema] == [
+        ('observation.state', 'list<element: float>'), ('action', 'list<element: float>'), ('timestamp', 'float'),
+        ('frame_index', 'int64'), ('episode_index', 'int64'), ('index', 'int64'), ('task_index', 'int64')], table.schema
+    expected = numpy.concatenate([numbers(i, 0, 3) for i in part])
+    assert (numpy.array(table['observation.state'].to_pylist()) == expected).all()
+    assert table['task_index'].to_pylist() == [i % 2 for i in part for _ in range(STEPS[i])]
+    rows = pq.read_table(f'{{root}}/meta/episodes/chunk-000/file-00{{k}}.parquet').to_pylist()
+    assert [row['length'] for row in rows] == [STEPS[i] for i in part]
+    assert [row['data/file_index'] for row in rows] == [k, k]
+    assert rows[1]['stats/action/max'] == list(numbers(part[1], 1, 2).max(0))
+tasks = pq.read_table(f'{{root}}/meta/tasks.parquet')
+assert json.loads(tasks.schema.metadata[b'pandas'])['index_columns'] == ['task']
+print('same')
+"
+    );
+    if let Some(printed) = python(&["pyarrow", "numpy"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
+}
+
+/// Damaged anywhere, a file gives numbers or an error.
+#[test]
+fn damaged_lerobot_files_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    let mut sink = Format::LeRobot.append(&path, &schema()).unwrap();
+    sink.push(&episode(0, 3)).unwrap();
+    sink.push(&episode(1, 4)).unwrap();
+    sink.commit().unwrap();
+    let files = [
+        "data/chunk-000/file-000.parquet",
+        "meta/episodes/chunk-000/file-000.parquet",
+        "meta/tasks.parquet",
+    ];
+    for file in files {
+        let tasks = file == "meta/tasks.parquet";
+        let file = path.join(file);
+        let bytes = fs::read(&file).unwrap();
+        let touch = || match tasks {
+            true => drop(Format::LeRobot.append(&path, &schema())),
+            false => drop(read(&path)),
+        };
+        for at in (0..bytes.len()).step_by(bytes.len().div_ceil(150)) {
+            for value in [0, 0xff, bytes[at] ^ 1, bytes[at].wrapping_add(0x40)] {
+                let mut spoilt = bytes.clone();
+                spoilt[at] = value;
+                fs::write(&file, &spoilt).unwrap();
+                touch();
+            }
+            fs::write(&file, &bytes[..at]).unwrap();
+            touch();
+        }
+        fs::write(&file, bytes).unwrap();
+    }
+    assert_eq!(read(&path).unwrap(), [episode(0, 3), episode(1, 4)]);
+}
+
+#[test]
+fn hostile_lerobot_metadata_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let spoil = [
+        ("meta/info.json", "v3.0", "v2.1"),
+        ("meta/info.json", "\"fps\": 50", "\"fps\": 0"),
+        ("meta/info.json", "\"fps\": 50", "\"fps\": 1e300"),
+        ("meta/info.json", "\"total_episodes\": 4", "\"total_episodes\": 5"),
+        ("meta/info.json", "\"total_frames\": 2723", "\"total_frames\": 27"),
+        ("meta/info.json", "\"chunks_size\": 1000", "\"chunks_size\": 0"),
+        ("meta/info.json", "data/chunk", "../chunk"),
+        ("meta/info.json", "        3\n", "        99999999999\n"),
+        ("meta/info.json", "        3\n", "        0\n"),
+        ("meta/info.json", "        3\n", "        4\n"),
+        ("meta/info.json", "observation.state", "observation.other"),
+        ("meta/dextra.jsonl", "lift", "drop"),
+    ];
+    for (file, from, to) in spoil {
+        let file = path.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{file:?} has no {from}");
+        fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let error = read(&path).err().unwrap_or_else(|| panic!("{file:?}: {to} is taken"));
+        assert!(error.to_string().contains("set"), "{error}");
+        fs::write(&file, text).unwrap();
+    }
+    assert_eq!(read(&path).unwrap().len(), 4);
+}
+
 #[test]
 fn hostile_zarr_metadata_are_errors() {
     let dir = tempfile::tempdir().unwrap();

@@ -66,7 +66,8 @@ pub fn episode(index: usize, steps: usize) -> Episode {
         notes: Vec::new(),
     };
     Episode {
-        task: if index.is_multiple_of(2) { "lift the box" } else { "größer: push \"it\"" }.to_owned(),
+        task: if index.is_multiple_of(2) { "lift the box" } else { "größer: push \"it\"" }
+            .to_owned(),
         values: vec![values(0, 3), values(1, 2)],
         record: Some(Record::of(&accepted(), &provenance)),
     }

@@ -1,6 +1,6 @@
 //! One array of a Zarr v2 folder: `.zarray` and files of chunks.
 
-use crate::dataset::{MAX_VALUES, MAX_WIDTH};
+use crate::dataset::{MAX_VALUES, MAX_WIDTH, read_json};
 use crate::{DataError, atomic};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,8 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Largest file of metadata, bytes.
-pub const JSON_BYTES: u64 = 64 << 20;
 /// Largest chunk, bytes.
 const CHUNK_BYTES: usize = 1 << 30;
-
-/// Reads a file of JSON.
-pub fn json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, DataError> {
-    let bytes = atomic::read_file(path, JSON_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(|e| DataError::format(path, e.to_string()))
-}
 
 /// `.zarray`, as the specification has it.
 #[derive(Serialize, Deserialize)]
@@ -93,7 +85,7 @@ impl Reader {
     /// Reads `.zarray`.
     pub fn open(folder: &Path) -> Result<Reader, DataError> {
         let path = folder.join(".zarray");
-        let array: Array = json(&path)?;
+        let array: Array = read_json(&path)?;
         let problem = |field: &str, problem: String| Err(DataError::field(&path, field, problem));
         let (shape, chunks) = (&array.shape, &array.chunks);
         let filtered = array
