@@ -7,6 +7,7 @@
 //! Writers are crash-safe: the folder (or file) of a dataset is replaced whole, so that a process killed
 //! at any moment leaves the dataset of before, or the new one.
 
+pub mod hdf5;
 pub mod lerobot;
 mod record;
 mod stage;
@@ -46,7 +47,8 @@ pub struct Feature {
 }
 
 /// What all episodes of a dataset have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schema {
     /// Steps per second; `None` where the dataset of a stranger does not state it.
     pub fps_hz: Option<u32>,
@@ -102,17 +104,20 @@ pub enum Format {
     LeRobot,
     /// A Zarr v2 folder as DP3 and diffusion policies read it; see [`zarr`].
     Zarr,
+    /// An HDF5 file as robomimic and MimicGen read it; see [`hdf5`].
+    Hdf5,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 2] = [Format::LeRobot, Format::Zarr];
+    pub const ALL: [Format; 3] = [Format::LeRobot, Format::Zarr, Format::Hdf5];
 
     /// Name, as commands take it.
     pub fn name(self) -> &'static str {
         match self {
             Format::LeRobot => "lerobot",
             Format::Zarr => "zarr",
+            Format::Hdf5 => "hdf5",
         }
     }
 
@@ -121,6 +126,7 @@ impl Format {
         Format::ALL.into_iter().find(|format| match format {
             Format::LeRobot => lerobot::is_at(path),
             Format::Zarr => path.join(".zgroup").is_file(),
+            Format::Hdf5 => hdf5::is_at(path),
         })
     }
 
@@ -132,6 +138,7 @@ impl Format {
         Ok(match self {
             Format::LeRobot => Box::new(lerobot::LeRobotSource::open(path)?),
             Format::Zarr => Box::new(zarr::ZarrSource::open(path)?),
+            Format::Hdf5 => Box::new(hdf5::Hdf5Source::open(path)?),
         })
     }
 
@@ -145,6 +152,7 @@ impl Format {
         Ok(match self {
             Format::LeRobot => Box::new(lerobot::LeRobotSink::append(path, schema)?),
             Format::Zarr => Box::new(zarr::ZarrSink::append(path, schema)?),
+            Format::Hdf5 => Box::new(hdf5::Hdf5Sink::append(path, schema)?),
         })
     }
 }

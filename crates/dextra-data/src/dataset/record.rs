@@ -80,25 +80,38 @@ pub struct Entry {
     pub record: Option<Record>,
 }
 
-/// One line per entry.
-pub(super) fn lines(entries: &[Entry]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for entry in entries {
-        serde_json::to_writer(&mut text, entry).expect("plain data");
-        text.push(b'\n');
-    }
-    text
+/// The line of an entry.
+pub(super) fn line(entry: &Entry) -> String {
+    serde_json::to_string(entry).expect("plain data")
 }
 
-/// Reads the lines of a dataset with episodes of `steps` each; without the file only the steps are known.
+/// One line per entry.
+pub(super) fn lines(entries: &[Entry]) -> Vec<u8> {
+    entries.iter().map(|entry| line(entry) + "\n").collect::<String>().into_bytes()
+}
+
+/// Entries of episodes of which only the steps are known.
+pub(super) fn unknown(steps: &[usize]) -> Vec<Entry> {
+    steps.iter().map(|&steps| Entry { task: String::new(), steps, record: None }).collect()
+}
+
+/// Reads the lines of a dataset with episodes of `steps` each, if the file is there.
 pub(super) fn read_lines(path: &Path, steps: &[usize]) -> Result<Vec<Entry>, DataError> {
     if !path.exists() {
-        let entry = |&steps| Entry { task: String::new(), steps, record: None };
-        return Ok(steps.iter().map(entry).collect());
+        return Ok(unknown(steps));
     }
     let bytes = atomic::read_file(path, MAX_BYTES)?;
+    parse(path, bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()), steps)
+}
+
+/// Reads lines that belong to episodes of `steps` each.
+pub(super) fn parse<'a>(
+    path: &Path,
+    lines: impl Iterator<Item = &'a [u8]>,
+    steps: &[usize],
+) -> Result<Vec<Entry>, DataError> {
     let mut entries = Vec::new();
-    for (index, line) in bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()).enumerate() {
+    for (index, line) in lines.enumerate() {
         let entry: Entry = serde_json::from_slice(line)
             .map_err(|e| DataError::format(path, format!("line {}: {e}", index + 1)))?;
         if steps.get(index) != Some(&entry.steps) {

@@ -37,9 +37,13 @@ impl Stage {
         fs::create_dir_all(parent).map_err(|e| DataError::io(parent, "create", e))?;
         let next = parent.join(format!(".{}.next", name.to_string_lossy()));
         fs::create_dir_all(&next).map_err(|e| DataError::io(&next, "create", e))?;
-        let mut locks = vec![lock(&next, &target)?];
+        let open = |folder: &Path| {
+            let opened = File::open(folder).map_err(|e| DataError::io(folder, "open", e))?;
+            lock(opened, folder, &target)
+        };
+        let mut locks = vec![open(&next)?];
         if target.exists() {
-            locks.push(lock(&target, &target)?);
+            locks.push(open(&target)?);
         }
         let stage = Stage { target, next, locks, dirty: Vec::new(), cleared: false };
         empty(&stage.next)?;
@@ -115,16 +119,69 @@ impl Drop for Stage {
     }
 }
 
-/// Locks a folder against other writers until the file is dropped.
-fn lock(folder: &Path, target: &Path) -> Result<File, DataError> {
-    let file = File::open(folder).map_err(|e| DataError::io(folder, "open", e))?;
-    let busy = || DataError::format(target, "another process is writing this dataset");
-    file.try_lock().map_err(|_| busy())?;
-    // Another writer may have finished, and taken the folder away, before it was locked.
-    if !folder.exists() {
-        return Err(busy());
+/// The next version of a single file, `.NAME.next` beside it.
+pub(super) struct StagedFile {
+    target: PathBuf,
+    next: PathBuf,
+    /// Locked: one writer at a time.
+    file: File,
+    committed: bool,
+}
+
+impl StagedFile {
+    /// Starts an empty next version of the file `target`.
+    pub fn begin(target: &Path) -> Result<StagedFile, DataError> {
+        let Some(name) = target.file_name() else {
+            return Err(DataError::format(target, "not the name of a file"));
+        };
+        let next = target.with_file_name(format!(".{}.next", name.to_string_lossy()));
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(|e| DataError::io(parent, "create", e))?;
+        }
+        let io = |e| DataError::io(&next, "write", e);
+        let file = File::options().create(true).truncate(false).write(true).open(&next);
+        let file = lock(file.map_err(io)?, &next, target)?;
+        file.set_len(0).map_err(io)?;
+        Ok(StagedFile { target: target.to_owned(), next, file, committed: false })
     }
-    Ok(file)
+
+    /// What is to be written.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Flushes it to the disk and gives it its name.
+    pub fn commit(mut self) -> Result<(), DataError> {
+        step("flush", &self.target)?;
+        self.file.sync_all().map_err(|e| DataError::io(&self.target, "flush", e))?;
+        step("rename", &self.target)?;
+        fs::rename(&self.next, &self.target)
+            .map_err(|e| DataError::io(&self.target, "replace", e))?;
+        self.committed = true;
+        match self.target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => flush_folder(parent),
+            _ => flush_folder(Path::new(".")),
+        }
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if !self.committed && !crash::happened() {
+            fs::remove_file(&self.next).ok();
+        }
+    }
+}
+
+fn busy(target: &Path) -> DataError {
+    DataError::format(target, "another process is writing this dataset")
+}
+
+/// Locks what was opened at `path` against other writers of `target` until it is closed.
+fn lock(opened: File, path: &Path, target: &Path) -> Result<File, DataError> {
+    opened.try_lock().map_err(|_| busy(target))?;
+    // Another writer may have finished, and taken it away, before it was locked.
+    if path.exists() { Ok(opened) } else { Err(busy(target)) }
 }
 
 /// Removes all that is in a folder.
@@ -202,22 +259,24 @@ pub(super) mod crash {
 
     thread_local! {
         static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+        static DEAD: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Ends this thread's writers after `steps`, or never.
     pub fn after(steps: Option<usize>) {
         LEFT.set(steps);
+        DEAD.set(false);
     }
 
     pub fn now() -> bool {
-        let left = LEFT.get();
-        if let Some(left @ 1..) = left {
-            LEFT.set(Some(left - 1));
+        match LEFT.get() {
+            Some(0) => DEAD.set(true),
+            left => LEFT.set(left.map(|left| left - 1)),
         }
-        left == Some(0)
+        happened()
     }
 
     pub fn happened() -> bool {
-        LEFT.get() == Some(0)
+        DEAD.get()
     }
 }

@@ -333,3 +333,86 @@ fn hostile_zarr_metadata_are_errors() {
         assert!(read(&path).is_err());
     }
 }
+
+#[test]
+fn h5py_sees_the_same_numbers_where_robomimic_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.hdf5");
+    write(Format::Hdf5, &path);
+    let script = format!(
+        "{NUMBERS}
+import h5py, json
+file = h5py.File(sys.argv[1], 'r')
+data = file['data']
+environment = json.loads(data.attrs['env_args'])
+assert environment['env_name'] == 'dextra' and environment['type'] == 2 and 'env_kwargs' in environment
+assert data.attrs['total'] == sum(STEPS) and len(data) == 4
+for i in range(4):
+    demo, states = data[f'demo_{{i}}'], numbers(i, 0, 3)
+    assert demo.attrs['num_samples'] == STEPS[i]
+    assert demo['actions'].dtype == numpy.float32 and (demo['actions'][:] == numbers(i, 1, 2)).all()
+    assert (demo['obs/state'][:] == states).all()
+    assert (demo['next_obs/state'][:] == numpy.concatenate([states[1:], states[-1:]])).all()
+    done = [0] * (STEPS[i] - 1) + [1]
+    assert demo['dones'][:].tolist() == done and demo['rewards'][:].tolist() == done
+assert json.loads(file['dextra/episodes'][1])['task'] == 'größer: push \"it\"'
+print('same')
+"
+    );
+    if let Some(printed) = python(&["h5py", "numpy"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
+}
+
+#[test]
+fn what_h5py_wrote_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("demo.hdf5");
+    let script = format!(
+        "{NUMBERS}
+import h5py
+with h5py.File(sys.argv[1], 'w') as file:
+    data = file.create_group('data')
+    data.attrs['total'] = sum(STEPS)
+    for i in range(3, -1, -1):
+        demo = data.create_group(f'demo_{{i}}')
+        demo.attrs['num_samples'] = STEPS[i]
+        demo.create_dataset('actions', data=numbers(i, 1, 2))
+        demo.create_dataset('obs/state', data=numbers(i, 0, 3).astype('f4'), chunks=True, compression='gzip')
+        demo.create_dataset('obs/image', data=numpy.zeros((STEPS[i], 2, 2, 3), 'u1'))
+print('written')
+"
+    );
+    if python(&["h5py", "numpy"], &script, &[&path]).is_none() {
+        return;
+    }
+    let (_, mut source) = open(&path).unwrap();
+    for (index, steps) in STEPS.into_iter().enumerate() {
+        let (found, ours) = (source.episode(index).unwrap(), episode(index, steps));
+        assert!(found.values[0] == ours.values[1] && found.values[1] == ours.values[0]);
+        assert_eq!((found.values.len(), found.record), (2, None));
+    }
+}
+
+#[test]
+fn damaged_hdf5_files_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.hdf5");
+    let mut sink = Format::Hdf5.append(&path, &schema()).unwrap();
+    sink.push(&episode(0, 3)).unwrap();
+    sink.push(&episode(1, 4)).unwrap();
+    sink.commit().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    for at in (0..bytes.len()).step_by(bytes.len().div_ceil(300)) {
+        for value in [0, 0xff, bytes[at] ^ 1, bytes[at].wrapping_add(0x40)] {
+            let mut spoilt = bytes.clone();
+            spoilt[at] = value;
+            fs::write(&path, &spoilt).unwrap();
+            drop(read(&path));
+        }
+        fs::write(&path, &bytes[..at]).unwrap();
+        drop(read(&path));
+    }
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(read(&path).unwrap(), [episode(0, 3), episode(1, 4)]);
+}
