@@ -246,8 +246,11 @@ impl Schema {
         Ok(())
     }
 
-    /// Steps of an episode that fits this schema and may be written.
-    fn admit(&self, path: &Path, episode: &Episode) -> Result<usize, DataError> {
+    /// Steps of an episode that fits this schema and may be written to the dataset at `path`.
+    ///
+    /// # Errors
+    /// It has no record of its acceptance, other sizes, or numbers that are not finite.
+    pub fn admit(&self, path: &Path, episode: &Episode) -> Result<usize, DataError> {
         if episode.record.is_none() {
             let problem = "an episode without a record of its acceptance cannot enter a dataset";
             return Err(DataError::format(path, problem));

@@ -15,9 +15,11 @@ pub mod device;
 mod error;
 pub mod mesh;
 pub mod npz;
+pub mod rollout;
 
 pub use clip::{ClipOptions, QuatOrder, Unit, UpAxis, load_clip, write_keypoint_clip};
 pub use device::load_device;
 pub use error::DataError;
 pub use mesh::{read_mesh, write_obj};
 pub use npz::{Npz, NpzWriter};
+pub use rollout::{RolloutFile, load_rollout};

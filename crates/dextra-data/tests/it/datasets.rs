@@ -416,3 +416,44 @@ fn damaged_hdf5_files_never_panic() {
     fs::write(&path, bytes).unwrap();
     assert_eq!(read(&path).unwrap(), [episode(0, 3), episode(1, 4)]);
 }
+
+/// In a process of its own, as [`a_killed_writer_leaves_a_readable_dataset`] starts it.
+#[test]
+fn a_writer_that_goes_on_until_it_is_killed() {
+    let Some(path) = std::env::var_os("DEXTRA_TEST_KILLED_WRITER") else { return };
+    let path = Path::new(&path);
+    let format = Format::ALL.into_iter().find(|f| path.ends_with(f.name())).unwrap();
+    for index in open(path).map_or(0, |(_, source)| source.entries().len()).. {
+        let mut sink = format.append(path, &schema()).unwrap();
+        sink.push(&episode(index, 300 + index)).unwrap();
+        sink.commit().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_writer_leaves_a_readable_dataset() {
+    let dir = tempfile::tempdir().unwrap();
+    for format in Format::ALL {
+        let path = dir.path().join(format.name());
+        let mut count = 0;
+        for delay in [20, 35, 50, 90, 140, 210, 80, 60] {
+            let mut writer = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "datasets::a_writer_that_goes_on_until_it_is_killed"])
+                .env("DEXTRA_TEST_KILLED_WRITER", &path)
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(delay));
+            writer.kill().unwrap();
+            assert!(!writer.wait().unwrap().success(), "the writer ended by itself");
+            let episodes = if path.exists() { read(&path).unwrap() } else { Vec::new() };
+            assert!(episodes.len() >= count, "{format:?}");
+            count = episodes.len();
+            for (index, found) in episodes.iter().enumerate() {
+                assert!(*found == episode(index, 300 + index), "{format:?}");
+            }
+        }
+        assert!(count > 0, "{format:?}: no writer came to a commit");
+    }
+}

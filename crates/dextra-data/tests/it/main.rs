@@ -8,4 +8,5 @@ mod hostile;
 mod myohand;
 mod numpy;
 mod real;
+mod rollouts;
 mod support;
