@@ -1,7 +1,11 @@
 //! What can be typed. Parsing only: what the values mean is for the library to say.
 
+mod dataset;
+
+pub use dataset::{CollectionArgs, DatasetAction, DatasetArgs, LookArgs};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dextra::{ClipOptions, Format, QuatOrder, Side, Unit, UpAxis};
+use dextra::{ClipOptions, QuatOrder, RecordingFormat, Side, Unit, UpAxis};
 use std::path::PathBuf;
 
 /// Turn human hand-object demonstrations into robot-hand trajectories that hold up in physics.
@@ -24,6 +28,8 @@ pub enum Verb {
     Collect(CollectArgs),
     /// A finished result in the terms of something else, such as real robots.
     Export(ExportArgs),
+    /// A look at datasets, and their parts.
+    Dataset(DatasetArgs),
     /// What stands against a transfer, told in a second and before any search.
     Feasibility(FeasibilityArgs),
     /// What is known of a robot hand from its file, and how sure that is.
@@ -157,6 +163,12 @@ pub struct ExportArgs {
 pub enum ExportFormat {
     /// What real hands and arms are sent: joint positions in the vendor's order, unit, rate and limits.
     Robot(RobotArgs),
+    /// A LeRobot v3.0 dataset of what `collect` gathered.
+    Lerobot(CollectionArgs),
+    /// A Zarr v2 dataset, as DP3 reads it, of what `collect` gathered.
+    Zarr(CollectionArgs),
+    /// An HDF5 dataset, as robomimic reads it, of what `collect` gathered.
+    Hdf5(CollectionArgs),
 }
 
 /// `export robot`.
@@ -485,7 +497,7 @@ pub struct ImportArgs {
 }
 
 fn format_names() -> clap::builder::PossibleValuesParser {
-    Format::ALL.map(Format::name).into()
+    RecordingFormat::ALL.map(RecordingFormat::name).into()
 }
 
 /// `doctor`.
@@ -611,7 +623,7 @@ mod tests {
         else {
             panic!("not an export");
         };
-        let ExportFormat::Robot(args) = args.format;
+        let ExportFormat::Robot(args) = args.format else { panic!("not for a robot") };
         assert_eq!((args.arms.as_deref(), args.stand.len()), (Some("fr3"), 1));
     }
 

@@ -5,14 +5,20 @@
 //! writer is crash-safe: a temporary file in the same folder, flushed to disk, then renamed.
 
 mod array;
+// Tests within and tests beside this crate share their episodes.
+#[cfg(test)]
+extern crate self as dextra_data;
+
 pub mod atomic;
 pub mod clip;
+pub mod dataset;
 pub mod device;
 mod error;
 pub mod mano;
 pub mod mesh;
 pub mod npz;
 pub mod pickle;
+pub mod rollout;
 
 pub use array::Array;
 pub use clip::import::{Format, ImportOptions, import};
@@ -23,3 +29,4 @@ pub use mano::Mano;
 pub use mesh::{read_mesh, write_obj};
 pub use npz::{Npz, NpzWriter};
 pub use pickle::Pickle;
+pub use rollout::{RolloutFile, load_rollout};

@@ -300,7 +300,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, Error> {
+/// Reads a file of one JSON object per line; none where it is missing.
+pub(crate) fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, Error> {
     if !path.exists() {
         return Ok(Vec::new());
     }

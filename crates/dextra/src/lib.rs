@@ -3,6 +3,7 @@
 
 mod clock;
 pub mod collect;
+pub mod dataset;
 pub mod demo;
 pub mod doctor;
 pub mod error;
@@ -25,8 +26,12 @@ pub mod transfer;
 
 pub use collect::{CollectRequest, Dataset, collect};
 pub use dextra_core::{Demonstration, Side};
-pub use dextra_data::{ClipOptions, Format, ImportOptions, QuatOrder, Unit, UpAxis};
+pub use dextra_data::dataset::Format as DatasetFormat;
+pub use dextra_data::{
+    ClipOptions, Format as RecordingFormat, ImportOptions, QuatOrder, Unit, UpAxis,
+};
 pub use error::Error;
+pub use export::dataset::{DatasetReport, DatasetRequest, dataset as export_dataset};
 pub use export::robot::{RobotReport, RobotRequest, RobotStatus, robot as export_robot};
 pub use feasibility::{FeasibilityReport, FeasibilityRequest, feasibility};
 pub use hand::{HandReport, HandRequest};

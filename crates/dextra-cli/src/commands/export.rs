@@ -1,15 +1,21 @@
 //! `dextra export`.
 
-use crate::args::{ExportArgs, ExportFormat, RobotArgs};
+use crate::args::{CollectionArgs, ExportArgs, ExportFormat, RobotArgs};
 use crate::output::{self, Exit};
 use crate::progress::Console;
 use anyhow::Result;
-use dextra::{RobotRequest, RobotStatus, export_robot};
+use dextra::{
+    DatasetFormat, DatasetReport, DatasetRequest, RobotRequest, RobotStatus, export_dataset,
+    export_robot,
+};
 
-/// Exports a result; some rejected when the machines cannot play it.
+/// Exports a result, some rejected when the machines cannot play it, or a collection.
 pub fn run(args: &ExportArgs) -> Result<Exit> {
     match &args.format {
         ExportFormat::Robot(args) => robot(args),
+        ExportFormat::Lerobot(args) => collection(args, DatasetFormat::LeRobot),
+        ExportFormat::Zarr(args) => collection(args, DatasetFormat::Zarr),
+        ExportFormat::Hdf5(args) => collection(args, DatasetFormat::Hdf5),
     }
 }
 
@@ -43,4 +49,41 @@ fn robot(args: &RobotArgs) -> Result<Exit> {
         RobotStatus::Ready => Exit::Fine,
         RobotStatus::Refused => Exit::SomeRejected,
     })
+}
+
+fn collection(args: &CollectionArgs, format: DatasetFormat) -> Result<Exit> {
+    let request = DatasetRequest {
+        collection: args.collection.clone(),
+        format,
+        out: args.out.clone(),
+        fps_hz: args.fps_hz,
+        hand: args.hand.clone(),
+        task: args.task.clone(),
+    };
+    let console = Console::new("");
+    let report = export_dataset(&request, &console);
+    console.finish();
+    let report = report?;
+    output::print(&if args.json {
+        serde_json::to_string(&report)? + "\n"
+    } else {
+        format!("{}dataset in {}\n", table(&report), report.out)
+    })?;
+    Ok(Exit::Fine)
+}
+
+fn table(report: &DatasetReport) -> String {
+    let row = |name: String, value: usize| vec![name, value.to_string()];
+    let mut rows = vec![
+        row("episodes".to_owned(), report.episodes),
+        row(format!("steps at {} Hz", report.fps_hz), report.steps),
+    ];
+    let features = report.features.iter();
+    rows.extend(features.map(|(name, &width)| row(format!("numbers in {name}"), width)));
+    rows.extend(
+        report.tasks.iter().map(|(task, &count)| row(format!("episodes of {task}"), count)),
+    );
+    let licences = report.licences.iter();
+    rows.extend(licences.map(|(licence, &n)| row(format!("episodes under {licence}"), n)));
+    output::table(&["what", "count"], &rows)
 }

@@ -4,12 +4,12 @@ use super::demo::described;
 use crate::args::ImportArgs;
 use crate::output::{self, Exit};
 use anyhow::{Context, Result};
-use dextra::{Format, ImportOptions, ImportRequest};
+use dextra::{ImportOptions, ImportRequest, RecordingFormat};
 
 /// Writes the clip and prints its path and what is in it.
 pub fn run(args: &ImportArgs) -> Result<Exit> {
     let request = ImportRequest {
-        format: Format::from_name(&args.format).context("an unknown format")?,
+        format: RecordingFormat::from_name(&args.format).context("an unknown format")?,
         path: args.path.clone(),
         out: args.out.clone(),
         options: ImportOptions {

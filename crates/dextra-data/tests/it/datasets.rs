@@ -1,413 +1,459 @@
-//! Data sets of hands as parameters: files that NumPy, PyTorch and PyYAML wrote in the layouts of the
-//! real ones (`fixtures/datasets/make.py`), with a made-up model of MANO's shapes.
+//! Datasets against the Python packages that trainers read them with, and against files made to
+//! break the readers.
 
-use dextra_core::demonstration::Keypoints;
-use dextra_core::{Demonstration, Pose, Side};
-use dextra_data::clip::import::{Format, ImportOptions, import};
-use dextra_data::clip::myohand::{JOINTS as MYOHAND, keypoints_in_world};
-use dextra_data::mano::{self, Mano, Origin, POSE, TO_KEYPOINTS, Tips, VERTICES};
-use dextra_data::{ClipOptions, NpzWriter};
-use nalgebra::{Point3, Rotation3, UnitQuaternion, Vector3};
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use crate::episodes::{episode, schema};
+use crate::support::python;
+use dextra_data::DataError;
+use dextra_data::dataset::{Episode, Format, open};
+use std::fs;
+use std::path::Path;
 
-const FRAMES: usize = 4;
+const STEPS: [usize; 4] = [3, 1700, 20, 1000];
 
-/// What is stored as `f4` is read back to this.
-const ROUNDING_M: f64 = 2e-6;
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/datasets").join(name)
-}
-
-/// Writes `MANO_RIGHT.npz` and `MANO_LEFT.npz`: the skeleton of a hand with fingers a little curled,
-/// one vertex per joint and fingertip, moved by that joint alone; other numbers are made up.
-fn models(folder: &Path) {
-    let mut q = [0.0; MYOHAND];
-    q[13..].fill(0.3);
-    let points = keypoints_in_world(&q);
-    for (name, sign) in [("MANO_RIGHT", 1.0), ("MANO_LEFT", -1.0)] {
-        let mut template = vec![0.0; 3 * VERTICES];
-        let (mut weights, mut regressor) = (vec![0.0; 16 * VERTICES], vec![0.0; 16 * VERTICES]);
-        let mut place = |vertex: usize, keypoint: usize, joint: usize| {
-            let p = points[keypoint];
-            template[3 * vertex..3 * vertex + 3].copy_from_slice(&[sign * p.x, p.y, p.z]);
-            weights[16 * vertex + joint] = 1.0;
-        };
-        (0..VERTICES).for_each(|vertex| place(vertex, 0, 0));
-        for (keypoint, &index) in TO_KEYPOINTS.iter().enumerate() {
-            if index < 16 {
-                place(index, keypoint, index);
-                regressor[index * VERTICES + index] = 1.0;
-                continue;
-            }
-            let finger = index - 16;
-            let joint = [15, 3, 6, 12, 9][finger];
-            let (a, b) = ([745, 317, 444, 556, 673][finger], [744, 320, 443, 554, 671][finger]);
-            [a, b].into_iter().for_each(|vertex| place(vertex, keypoint, joint));
+fn write(format: Format, path: &Path) {
+    for part in [0..2, 2..4] {
+        let mut sink = format.append(path, &schema()).unwrap();
+        for index in part {
+            sink.push(&episode(index, STEPS[index])).unwrap();
         }
-        place(445, 12, 6);
-        for vertex in weights.chunks_exact_mut(16) {
-            if vertex[1..].iter().any(|w| *w > 0.0) {
-                vertex[0] = 0.0;
-            }
-        }
-        let shape: Vec<f64> = (0..30 * VERTICES).map(|i| 1e-4 * (i * 7 % 5) as f64).collect();
-        let parents = [0i64, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14];
-        let tree: Vec<i64> = parents.into_iter().chain(0..16).collect();
-        let identity: Vec<f64> =
-            (0..POSE * POSE).map(|i| if i / POSE == i % POSE { 1.0 } else { 0.0 }).collect();
-        let mut npz = NpzWriter::create(&folder.join(format!("{name}.npz"))).unwrap();
-        npz.array_f64("v_template", &[VERTICES, 3], &template).unwrap();
-        npz.array_f64("shapedirs", &[VERTICES, 3, 10], &shape).unwrap();
-        npz.array_f64("posedirs", &[VERTICES, 3, 135], &vec![0.0; 405 * VERTICES]).unwrap();
-        npz.array_f64("J_regressor", &[16, VERTICES], &regressor).unwrap();
-        npz.array_f64("weights", &[VERTICES, 16], &weights).unwrap();
-        npz.array_i64("kintree_table", &[2, 16], &tree).unwrap();
-        npz.array_f64("hands_components", &[POSE, POSE], &identity).unwrap();
-        npz.array_f64("hands_mean", &[POSE], &[0.02; POSE]).unwrap();
-        npz.finish().unwrap();
+        sink.commit().unwrap();
     }
 }
 
-/// The numbers of `make.py`.
-mod made {
-    use super::*;
-
-    pub fn betas() -> Vec<f64> {
-        (0..10).map(|i| 0.1 * (f64::from(i) - 4.0)).collect()
-    }
-
-    pub fn wrist(t: usize) -> [f64; 3] {
-        [0.1 * t as f64, 0.2, -0.3]
-    }
-
-    pub fn pose(t: usize) -> [f64; POSE] {
-        std::array::from_fn(|i| 0.01 * (((7 * i + t) % 11) as f64 - 5.0))
-    }
-
-    pub fn hand_at(t: usize) -> Vector3<f64> {
-        Vector3::new(0.1 + 0.01 * t as f64, 0.2, 0.9)
-    }
-
-    pub fn object(t: usize) -> Pose {
-        let turn = Rotation3::new(Vector3::new(0.3, -0.2 + 0.1 * t as f64, 0.5));
-        let at = Vector3::new(0.12 + 0.01 * t as f64, 0.22, 0.95);
-        Pose::from_parts(at.into(), UnitQuaternion::from_rotation_matrix(&turn))
-    }
+fn read(path: &Path) -> Result<Vec<Episode>, DataError> {
+    let (_, mut source) = open(path)?;
+    (0..source.entries().len()).map(|index| source.episode(index)).collect()
 }
 
-struct Case {
-    folder: tempfile::TempDir,
-    options: ImportOptions,
-}
-
-impl Case {
-    fn new() -> Case {
-        let folder = tempfile::tempdir().unwrap();
-        models(folder.path());
-        let options =
-            ImportOptions { mano: Some(folder.path().to_owned()), ..ImportOptions::default() };
-        Case { folder, options }
-    }
-
-    fn read(&self, format: Format, path: &str) -> Demonstration {
-        import(format, &fixture(path), &self.options).unwrap()
-    }
-
-    fn mano(&self, side: Side) -> Mano {
-        Mano::load(self.folder.path(), side).unwrap()
-    }
-
-    /// Keypoints of frame `t` by the conventions stated; `betas` of the data set unless empty.
-    fn keypoints(
-        &self,
-        t: usize,
-        side: Side,
-        origin: Origin,
-        betas: &[f64],
-        pose: &[f64; POSE],
-    ) -> Keypoints {
-        let mano = self.mano(side);
-        let turns = mano::rotations(made::wrist(t), pose);
-        mano.shaped(betas).keypoints(&turns, made::hand_at(t), origin, Tips::Manopth)
-    }
-}
-
-fn assert_hand(demo: &Demonstration, hand: usize, frame: usize, wanted: &Keypoints) {
-    for (k, (found, wanted)) in
-        demo.hands[hand].keypoints_in_world[frame].iter().zip(wanted).enumerate()
-    {
-        assert!(
-            (found - wanted).norm() < ROUNDING_M,
-            "frame {frame} keypoint {k}: {found} {wanted}"
-        );
-    }
-}
-
-fn assert_object(demo: &Demonstration, object: usize, frame: usize, wanted: &Pose) {
-    let found = demo.objects[object].world_from_object[frame];
-    let turn = found.rotation.angle_to(&wanted.rotation);
-    let away = (found.translation.vector - wanted.translation.vector).norm();
-    assert!(turn < 1e-5 && away < ROUNDING_M, "frame {frame}: {found} {wanted}");
-}
-
-/// The cube of every data set measures 6 cm, whatever the unit of its file.
-fn assert_cube(demo: &Demonstration, object: usize) {
-    let (low, high) = demo.objects[object].mesh.bounds().unwrap();
-    assert!(((high - low) - Vector3::repeat(0.06)).norm() < 1e-6, "{low} {high}");
-}
-
-fn flat(pose: &[f64; POSE]) -> [f64; POSE] {
-    *pose
-}
-
-fn around_mean(pose: &[f64; POSE]) -> [f64; POSE] {
-    pose.map(|x| x + 0.02)
-}
+/// Checks, in Python, numbers `values(episode, feature, steps, width)` against `episodes.rs`.
+const NUMBERS: &str = "
+import sys, numpy
+STEPS = [3, 1700, 20, 1000]
+def numbers(index, feature, width):
+    count = STEPS[index] * width
+    return ((index * 1000 + numpy.arange(count)) * 0.25 - feature * 0.125).reshape(-1, width)
+";
 
 #[test]
-fn taco_has_wrists_as_translations_and_meshes_in_centimetres() {
-    let case = Case::new();
-    let demo = case.read(Format::Taco, "taco/Hand_Poses/(stir, spoon, bowl)/20230917_001");
-    assert_eq!((demo.frames(), demo.fps, demo.hands.len()), (FRAMES, 30.0, 2));
-    for t in 0..FRAMES {
-        for (hand, side) in [(0, Side::Right), (1, Side::Left)] {
-            let pose = flat(&made::pose(t));
-            assert_hand(
-                &demo,
-                hand,
-                t,
-                &case.keypoints(t, side, Origin::Wrist, &made::betas(), &pose),
-            );
-            let wrist = demo.hands[hand].keypoints_in_world[t][0];
-            assert!((wrist.coords - made::hand_at(t)).norm() < ROUNDING_M);
-        }
-        assert_object(&demo, 0, t, &made::object(t));
-    }
-    assert_cube(&demo, 0);
-    assert_eq!(demo.objects[0].name, "tool_012");
-    assert_eq!(demo.provenance.licence, "CC-BY-4.0 AND LicenseRef-MANO-non-commercial");
-}
-
-#[test]
-fn grab_has_transposed_rotations_and_scanned_hands() {
-    let case = Case::new();
-    let (s1, text) = ("tools/subject_meshes/male", "grab/grab/s1/cube_lift.npz");
-    // The person's hand at rest: the model's own, moved by what shape 1 0 0 … would.
-    let root = case.folder.path().join("data");
-    for side in [Side::Right, Side::Left] {
-        let mano = case.mano(side);
-        let shaped = mano.shaped(&[1.0]);
-        let identity = mano::rotations([0.0; 3], &[0.0; POSE]);
-        let vertices = shaped.surface(&identity, Vector3::zeros(), Origin::Model);
-        let mut ply = format!(
-            "ply\nformat ascii 1.0\nelement vertex {VERTICES}\nproperty float x\nproperty float y\n\
-             property float z\nelement face {}\nproperty list uchar int vertex_indices\nend_header\n",
-            VERTICES - 2
-        );
-        vertices.iter().for_each(|v| writeln!(ply, "{} {} {}", v.x, v.y, v.z).unwrap());
-        (2..VERTICES).for_each(|i| writeln!(ply, "3 {} {} {i}", i - 2, i - 1).unwrap());
-        std::fs::create_dir_all(root.join(s1)).unwrap();
-        let letter = &side.name()[..1];
-        std::fs::write(root.join(format!("{s1}/s1_{letter}hand.ply")), ply).unwrap();
-    }
-    let options = ImportOptions { meshes: Some(root), ..case.options.clone() };
-    let demo = import(Format::Grab, &fixture(text), &options).unwrap();
-    assert_eq!((demo.frames(), demo.fps), (FRAMES, 120.0));
-    for t in 0..FRAMES {
-        let mut pose = made::pose(t);
-        pose[24..].fill(0.0);
-        assert_hand(&demo, 0, t, &case.keypoints(t, Side::Right, Origin::Model, &[1.0], &pose));
-        let stored = made::object(t);
-        let wanted = Pose::from_parts(stored.translation, stored.rotation.inverse());
-        assert_object(&demo, 0, t, &wanted);
-    }
-    assert_cube(&demo, 0);
-    assert!(demo.provenance.licence.starts_with("LicenseRef-GRAB-non-commercial"));
-    let error = import(Format::Grab, &fixture(text), &case.options).unwrap_err().to_string();
-    assert!(error.contains("s1_rhand.ply"), "{error}");
-}
-
-#[test]
-fn arctic_has_millimetres_beside_metres_and_two_parts() {
-    let mut case = Case::new();
-    case.options.clip.up_axis = Some(dextra_data::UpAxis::Z);
-    let demo = case.read(Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy");
-    assert_eq!((demo.frames(), demo.name.as_str()), (FRAMES, "box_grab_01"));
-    let names: Vec<&str> = demo.objects.iter().map(|o| o.name.as_str()).collect();
-    assert_eq!(names, ["box_base", "box_part"]);
-    for t in 0..FRAMES {
-        let pose = around_mean(&made::pose(t));
-        assert_hand(
-            &demo,
-            0,
-            t,
-            &case.keypoints(t, Side::Right, Origin::Model, &made::betas(), &pose),
-        );
-        assert_object(&demo, 0, t, &made::object(t));
-        let open = Rotation3::new(Vector3::new(0.0, 0.0, -0.1 * t as f64));
-        let open = UnitQuaternion::from_rotation_matrix(&open);
-        assert_object(&demo, 1, t, &(made::object(t) * open));
-    }
-    assert_cube(&demo, 0);
-    assert!(demo.provenance.licence.contains("ARCTIC-non-commercial"));
-}
-
-#[test]
-fn oakink_has_quaternions_that_bypass_the_mean_and_y_up() {
-    let case = Case::new();
-    let demo = case.read(Format::OakInk2, "oakink2/anno_preview/scene_01.pkl");
-    // The left hand is not seen in the last of four frames, and one frame in two is there.
-    assert_eq!((demo.frames(), demo.fps, demo.hands.len()), (3, 60.0, 2));
-    assert!(demo.provenance.notes.iter().any(|n| n.contains("0 to 2 are kept")));
-    let turn = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2);
-    for t in 0..3 {
-        let pose = flat(&made::pose(t));
-        let stored = case.keypoints(t, Side::Left, Origin::Wrist, &made::betas(), &pose);
-        assert_hand(&demo, 1, t, &stored.map(|p| turn * p));
-        assert_object(&demo, 0, t, &(turn * made::object(t)));
-    }
-    assert_cube(&demo, 0);
-    assert!(demo.provenance.licence.starts_with("CC-BY-NC-SA-3.0"));
-}
-
-#[test]
-fn dexycb_has_the_scalar_last_and_the_tag_on_the_table() {
-    let case = Case::new();
-    let path = "dexycb/20200709-subject-01/20200709_141754";
-    let demo = case.read(Format::DexYcb, path);
-    // The object is not annotated in the first frame.
-    assert_eq!((demo.frames(), demo.objects[0].name.as_str()), (FRAMES - 1, "cracker_box_003"));
-    let quarter = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2);
-    let tag = Pose::from_parts(Vector3::new(0.1, 0.2, 0.3).into(), quarter).inverse();
-    for t in 1..FRAMES {
-        let pose = around_mean(&made::pose(t));
-        let stored = case.keypoints(t, Side::Right, Origin::Model, &made::betas(), &pose);
-        assert_hand(&demo, 0, t - 1, &stored.map(|p| tag * p));
-        assert_object(&demo, 0, t - 1, &(tag * made::object(t)));
-    }
-    assert!(demo.provenance.licence.starts_with("CC-BY-NC-4.0"));
-    // Without MANO the labels are needed, of which there are none here.
-    let error = import(Format::DexYcb, &fixture(path), &ImportOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("--mano DIR"), "{error}");
-}
-
-#[test]
-fn dexycb_is_read_without_mano_from_the_labels_of_a_camera() {
-    let case = Case::new();
-    let root = case.folder.path().join("dexycb");
-    let seq = root.join("20200709-subject-01/20200709_141754");
-    copy(&fixture("dexycb"), &root);
-    // The second camera stands half a metre to the side of the master.
-    let camera = seq.join("836212060125");
-    std::fs::create_dir_all(&camera).unwrap();
-    let mut wanted = Vec::new();
-    for t in 0..FRAMES {
-        let points = case.keypoints(t, Side::Right, Origin::Model, &[], &made::pose(t));
-        let values: Vec<f64> = points.iter().flat_map(|p| [p.x - 0.5, p.y, p.z]).collect();
-        let mut npz = NpzWriter::create(&camera.join(format!("labels_{t:06}.npz"))).unwrap();
-        npz.array_f64("joint_3d", &[1, 21, 3], &values).unwrap();
-        npz.finish().unwrap();
-        wanted.push(points);
-    }
-    let demo = import(Format::DexYcb, &seq, &ImportOptions::default()).unwrap();
-    let quarter = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2);
-    let tag = Pose::from_parts(Vector3::new(0.1, 0.2, 0.3).into(), quarter).inverse();
-    assert_hand(&demo, 0, 0, &wanted[1].map(|p| tag * p));
-    assert_eq!(demo.provenance.licence, "CC-BY-NC-4.0");
-}
-
-#[test]
-fn ho3d_looks_through_a_camera_of_opengl() {
-    let case = Case::new();
-    let demo = case.read(Format::Ho3d, "ho3d/train/MC1");
-    // The second of four frames is not annotated: two are left.
-    assert_eq!((demo.frames(), demo.objects.len()), (2, 1));
-    // Half a turn about x, then -y up: together a quarter turn, y to z.
-    let turn = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2);
-    for (frame, t) in [(0, 2), (1, 3)] {
-        let pose = flat(&made::pose(t));
-        let stored = case.keypoints(t, Side::Right, Origin::Model, &made::betas(), &pose);
-        assert_hand(&demo, 0, frame, &stored.map(|p: Point3<f64>| turn * p));
-        assert_object(&demo, 0, frame, &(turn * made::object(t)));
-    }
-    assert!(demo.provenance.notes.iter().any(|n| n.contains("tilt is not in the files")));
-    assert!(demo.provenance.licence.contains("academic-only"));
-}
-
-#[test]
-fn without_a_model_the_error_says_whose_it_is() {
-    for (format, path) in [
-        (Format::Taco, "taco/Hand_Poses/(stir, spoon, bowl)/20230917_001"),
-        (Format::Grab, "grab/grab/s1/cube_lift.npz"),
-        (Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy"),
-        (Format::OakInk2, "oakink2/anno_preview/scene_01.pkl"),
-    ] {
-        let error = import(format, &fixture(path), &ImportOptions::default()).unwrap_err();
-        assert!(error.to_string().contains("your own copy of the model (--mano DIR)"), "{error}");
-    }
-    let mut case = Case::new();
-    case.options.clip = ClipOptions { licence: Some("mine".into()), ..ClipOptions::default() };
-    let demo = case.read(Format::OakInk2, "oakink2/anno_preview/scene_01.pkl");
-    assert_eq!(demo.provenance.licence, "mine");
-    let notes = demo.provenance.notes.join("\n");
-    assert!(
-        notes.contains("non-commercial"),
-        "a stated licence does not hide the model's: {notes}"
+fn zarr_in_python_sees_the_same_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.zarr");
+    write(Format::Zarr, &path);
+    let script = format!(
+        "{NUMBERS}
+import zarr
+root = zarr.open(sys.argv[1], mode='r')
+ends = root['meta']['episode_ends'][:]
+assert ends.dtype == numpy.int64 and list(ends) == list(numpy.cumsum(STEPS)), ends
+for feature, (name, width) in enumerate([('state', 3), ('action', 2)]):
+    array = root['data'][name]
+    assert array.dtype == numpy.float32 and array.shape == (ends[-1], width), array
+    expected = numpy.concatenate([numbers(i, feature, width) for i in range(4)])
+    assert (array[:] == expected).all()
+assert root['data']['state'].attrs['names'] == ['x_m', 'y_m', 'yaw_rad']
+assert root.attrs['dextra']['fps_hz'] == 50
+print('same')
+"
     );
+    if let Some(printed) = python(&["zarr", "numpy"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
 }
 
 #[test]
-fn hot3d_has_fifteen_components_around_the_mean_and_fixes_the_left_shape() {
-    let case = Case::new();
-    let folder = case.folder.path().join("P0001");
-    std::fs::create_dir_all(&folder).unwrap();
-    let header =
-        "object_uid,timestamp[ns],t_wo_x[m],t_wo_y[m],t_wo_z[m],q_wo_w,q_wo_x,q_wo_y,q_wo_z";
-    std::fs::write(folder.join("dynamic_objects.csv"), format!("{header}\n")).unwrap();
-    let mut lines = String::new();
-    for t in 0..FRAMES {
-        let q = UnitQuaternion::from_scaled_axis(Vector3::from(made::wrist(t)));
-        let at = made::hand_at(t);
-        let hand = serde_json::json!({
-            "pose": made::pose(t)[..15],
-            "betas": made::betas(),
-            "wrist_xform": {"t_xyz": [at.x, at.y, at.z], "q_wxyz": [q.w, q.i, q.j, q.k]},
-        });
-        let time = 1_000_000_000 + 33_333_333 * t;
-        let line = serde_json::json!({"timestamp_ns": time, "hand_poses": {"0": hand, "1": hand}});
-        lines += &format!("{line}\n");
+fn a_zarr_folder_that_python_wrote_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("foreign.zarr");
+    let script = format!(
+        "{NUMBERS}
+import zarr, numcodecs
+root = zarr.open_group(sys.argv[1], mode='w', zarr_format=2)
+def put(name, values, codec):
+    chunks = (100,) + values.shape[1:]
+    array = root.create_array(name, shape=values.shape, chunks=chunks, dtype=values.dtype, compressors=codec)
+    array[:] = values
+for feature, (name, width, codec) in enumerate([
+    ('state', 3, numcodecs.Zlib(1)), ('action', 2, numcodecs.GZip(1))]):
+    kind = 'f4' if feature else 'f8'
+    put('data/' + name, numpy.concatenate([numbers(i, feature, width) for i in range(4)]).astype(kind), codec)
+put('data/point_cloud', numpy.zeros((sum(STEPS), 5, 3), 'f4'), None)
+put('meta/episode_ends', numpy.cumsum(STEPS).astype('i8'), None)
+print('written')
+"
+    );
+    if python(&["zarr", "numpy"], &script, &[&path]).is_none() {
+        return;
     }
-    std::fs::write(folder.join("mano_hand_pose_trajectory.jsonl"), lines).unwrap();
-    let demo = import(Format::Hot3d, &folder, &case.options).unwrap();
-    assert_eq!((demo.frames(), demo.fps), (FRAMES, 30.0));
-    let mut left = case.mano(Side::Left);
-    left.fix_left_shape(&case.mano(Side::Right));
-    let turn = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::FRAC_PI_2);
-    for t in 0..FRAMES {
-        let mut pose = [0.02; POSE];
-        pose.iter_mut().zip(&made::pose(t)[..15]).for_each(|(p, c)| *p += c);
-        let turns = mano::rotations(made::wrist(t), &pose);
-        let shaped = left.shaped(&made::betas());
-        let stored = shaped.keypoints(&turns, made::hand_at(t), Origin::Model, Tips::Smplx);
-        assert_hand(&demo, 1, t, &stored.map(|p| turn * p));
+    let (_, mut source) = open(&path).unwrap();
+    let widths: Vec<_> =
+        source.schema().features.iter().map(|f| (f.name.as_str(), f.width())).collect();
+    assert_eq!(widths, [("action", 2), ("point_cloud", 15), ("state", 3)]);
+    for (index, steps) in STEPS.into_iter().enumerate() {
+        let (found, ours) = (source.episode(index).unwrap(), episode(index, steps));
+        assert!(found.values[0] == ours.values[1] && found.values[2] == ours.values[0]);
+        assert_eq!(found.record, None);
     }
-    // Without the fix the hand would be another.
-    let unfixed = case.mano(Side::Left).shaped(&made::betas()).joints[0];
-    assert!((unfixed - left.shaped(&made::betas()).joints[0]).norm() > 1e-5);
-    assert!(demo.provenance.licence.contains("MANO-non-commercial"));
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
+/// What `lerobot` sees of the dataset of [`write`].
+const LEROBOT: &str = "
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+from torch.utils.data import DataLoader
+TASKS = ['lift the box', 'größer: push \"it\"'] * 2
+def check(root):
+    data = LeRobotDataset('local/set', root=root)
+    assert data.fps == 50 and data.meta.robot_type == 'toy', data
+    assert data.num_episodes == 4 and len(data) == sum(STEPS), data
+    assert data.meta.features['action']['names'] == ['x_target_m', 'yaw_target_rad']
+    assert list(data.meta.tasks.index) == TASKS[:2] and data.meta.tasks.loc[TASKS[1]].task_index == 1
+    states = numpy.concatenate([numbers(i, 0, 3) for i in range(4)])
+    actions = numpy.concatenate([numbers(i, 1, 2) for i in range(4)])
+    stats = data.meta.stats['observation.state']
+    assert numpy.allclose(stats['mean'], states.mean(0), rtol=1e-6), stats
+    assert numpy.allclose(stats['std'], states.std(0), rtol=1e-6), stats
+    assert (stats['min'] == states.min(0)).all() and (stats['max'] == states.max(0)).all()
+    assert list(stats['count']) == [len(states)]
+    starts = numpy.concatenate([[0], numpy.cumsum(STEPS)])
+    row = 0
+    for batch in DataLoader(data, batch_size=256):
+        n = len(batch['index'])
+        assert (batch['observation.state'].numpy() == states[row:row + n]).all()
+        assert (batch['action'].numpy() == actions[row:row + n]).all()
+        assert (batch['index'].numpy() == numpy.arange(row, row + n)).all()
+        for k in range(n):
+            episode = int(batch['episode_index'][k])
+            frame = row + k - starts[episode]
+            assert 0 <= frame < STEPS[episode] and batch['frame_index'][k] == frame
+            assert batch['timestamp'][k] == numpy.float32(frame / 50)
+            assert batch['task'][k] == TASKS[episode], batch['task'][k]
+        row += n
+    assert row == len(states)
+    part = LeRobotDataset('local/set', root=root, episodes=[2], delta_timestamps={'action': [0, 0.02]})
+    assert len(part) == 20 and part[19]['action_is_pad'].tolist() == [False, True]
+    return data
+";
+
+#[test]
+fn lerobot_loads_and_iterates_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let script = format!("{NUMBERS}{LEROBOT}check(sys.argv[1])\nprint('same')");
+    if let Some(printed) = python(&["lerobot.datasets.lerobot_dataset"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
+}
+
+#[test]
+fn what_lerobot_wrote_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    let script = format!(
+        "{NUMBERS}{LEROBOT}
+data = LeRobotDataset.create('local/set', 50, {{
+    'observation.state': {{'dtype': 'float32', 'shape': (3,), 'names': ['x_m', 'y_m', 'yaw_rad']}},
+    'next.reward': {{'dtype': 'float32', 'shape': (1,), 'names': None}},
+    'next.done': {{'dtype': 'bool', 'shape': (1,), 'names': None}},
+    'action': {{'dtype': 'float32', 'shape': (2,), 'names': {{'motors': ['x_target_m', 'yaw_target_rad']}}}},
+}}, root=sys.argv[1], robot_type='toy', use_videos=False)
+for i in range(4):
+    for state, action in zip(numbers(i, 0, 3), numbers(i, 1, 2)):
+        data.add_frame({{'observation.state': state.astype('f4'), 'action': action.astype('f4'),
+            'next.reward': numpy.array([state[0]], 'f4'), 'next.done': numpy.array([False]), 'task': TASKS[i]}})
+    data.save_episode()
+data.finalize()
+print('written')
+"
+    );
+    if python(&["lerobot.datasets.lerobot_dataset"], &script, &[&path]).is_none() {
+        return;
+    }
+    let (format, mut source) = open(&path).unwrap();
+    assert_eq!(format, Format::LeRobot);
+    let features: Vec<_> =
+        source.schema().features.iter().map(|f| (f.name.clone(), f.elements[0].clone())).collect();
+    let expected = [("state", "x_m"), ("next.reward", "next.reward_0"), ("action", "x_target_m")];
+    assert_eq!(features, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    for (index, steps) in STEPS.into_iter().enumerate().rev() {
+        let (found, ours) = (source.episode(index).unwrap(), episode(index, steps));
+        assert!(found.values[0] == ours.values[0] && found.values[2] == ours.values[1]);
+        assert_eq!(found.values[1].len(), steps);
+        assert_eq!((found.task, found.record), (ours.task, None));
+    }
+    let error = Format::LeRobot.append(&path, &schema()).err().unwrap().to_string();
+    assert!(error.contains("`features`"), "{error}");
+}
+
+/// The files themselves, for machines without `lerobot`.
+#[test]
+fn lerobot_files_have_the_columns_that_pyarrow_expects() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let script = format!(
+        "{NUMBERS}
+import pyarrow.parquet as pq, json
+root = sys.argv[1]
+for k, part in enumerate([range(0, 2), range(2, 4)]):
+    data = pq.ParquetFile(f'{{root}}/data/chunk-000/file-00{{k}}.parquet')
+    assert data.num_row_groups == 2
+    table = data.read()
+    assert [(f.name, str(f.type)) for f in table.schema] == [
+        ('observation.state', 'list<element: float>'), ('action', 'list<element: float>'), ('timestamp', 'float'),
+        ('frame_index', 'int64'), ('episode_index', 'int64'), ('index', 'int64'), ('task_index', 'int64')], table.schema
+    expected = numpy.concatenate([numbers(i, 0, 3) for i in part])
+    assert (numpy.array(table['observation.state'].to_pylist()) == expected).all()
+    assert table['task_index'].to_pylist() == [i % 2 for i in part for _ in range(STEPS[i])]
+    rows = pq.read_table(f'{{root}}/meta/episodes/chunk-000/file-00{{k}}.parquet').to_pylist()
+    assert [row['length'] for row in rows] == [STEPS[i] for i in part]
+    assert [row['data/file_index'] for row in rows] == [k, k]
+    assert rows[1]['stats/action/max'] == list(numbers(part[1], 1, 2).max(0))
+tasks = pq.read_table(f'{{root}}/meta/tasks.parquet')
+assert json.loads(tasks.schema.metadata[b'pandas'])['index_columns'] == ['task']
+print('same')
+"
+    );
+    if let Some(printed) = python(&["pyarrow", "numpy"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
+}
+
+/// Damaged anywhere, a file gives numbers or an error.
+#[test]
+fn damaged_lerobot_files_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    let mut sink = Format::LeRobot.append(&path, &schema()).unwrap();
+    sink.push(&episode(0, 3)).unwrap();
+    sink.push(&episode(1, 4)).unwrap();
+    sink.commit().unwrap();
+    let files = [
+        "data/chunk-000/file-000.parquet",
+        "meta/episodes/chunk-000/file-000.parquet",
+        "meta/tasks.parquet",
+    ];
+    for file in files {
+        let tasks = file == "meta/tasks.parquet";
+        let file = path.join(file);
+        let bytes = fs::read(&file).unwrap();
+        let touch = || match tasks {
+            true => drop(Format::LeRobot.append(&path, &schema())),
+            false => drop(read(&path)),
+        };
+        for at in (0..bytes.len()).step_by(bytes.len().div_ceil(150)) {
+            for value in [0, 0xff, bytes[at] ^ 1, bytes[at].wrapping_add(0x40)] {
+                let mut spoilt = bytes.clone();
+                spoilt[at] = value;
+                fs::write(&file, &spoilt).unwrap();
+                touch();
+            }
+            fs::write(&file, &bytes[..at]).unwrap();
+            touch();
         }
+        fs::write(&file, bytes).unwrap();
+    }
+    assert_eq!(read(&path).unwrap(), [episode(0, 3), episode(1, 4)]);
+}
+
+#[test]
+fn hostile_lerobot_metadata_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let spoil = [
+        ("meta/info.json", "v3.0", "v2.1"),
+        ("meta/info.json", "\"fps\": 50", "\"fps\": 0"),
+        ("meta/info.json", "\"fps\": 50", "\"fps\": 1e300"),
+        ("meta/info.json", "\"total_episodes\": 4", "\"total_episodes\": 5"),
+        ("meta/info.json", "\"total_frames\": 2723", "\"total_frames\": 27"),
+        ("meta/info.json", "\"chunks_size\": 1000", "\"chunks_size\": 0"),
+        ("meta/info.json", "data/chunk", "../chunk"),
+        ("meta/info.json", "        3\n", "        99999999999\n"),
+        ("meta/info.json", "        3\n", "        0\n"),
+        ("meta/info.json", "        3\n", "        4\n"),
+        ("meta/info.json", "observation.state", "observation.other"),
+        ("meta/dextra.jsonl", "lift", "drop"),
+    ];
+    for (file, from, to) in spoil {
+        let file = path.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{file:?} has no {from}");
+        fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let error = read(&path).err().unwrap_or_else(|| panic!("{file:?}: {to} is taken"));
+        assert!(error.to_string().contains("set"), "{error}");
+        fs::write(&file, text).unwrap();
+    }
+    assert_eq!(read(&path).unwrap().len(), 4);
+}
+
+#[test]
+fn hostile_zarr_metadata_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.zarr");
+    write(Format::Zarr, &path);
+    assert!(read(&path).is_ok());
+    let spoil = [
+        ("data/state/.zarray", "2723,", "99999999999999,"),
+        ("data/state/.zarray", "2723,", "18446744073709551615,"),
+        ("data/state/.zarray", "1000,", "0,"),
+        ("data/state/.zarray", "1000,", "4611686018427387904,"),
+        ("data/state/.zarray", "<f4", "|O"),
+        ("data/state/.zarray", "<f4", "<f8"),
+        ("data/state/.zarray", "\"C\"", "\"F\""),
+        ("data/state/.zarray", "\"compressor\": null", "\"compressor\": {\"id\": \"blosc\"}"),
+        ("data/state/.zarray", "\"compressor\": null", "\"compressor\": {\"id\": \"zlib\"}"),
+        ("data/action/.zarray", "{", "[["),
+        ("meta/episode_ends/.zarray", "4\n", "5\n"),
+        ("meta/episode_ends/.zarray", "4\n", "999999999999\n"),
+        (".zattrs", "\"state\"", "\"other\""),
+        (".zattrs", "\"yaw_rad\"", "\"yaw_rad\", \"more\""),
+        ("dextra.jsonl", "\"steps\":20", "\"steps\":21"),
+        ("dextra.jsonl", "\"licence\"", "\"license\""),
+    ];
+    for (file, from, to) in spoil {
+        let file = path.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{file:?} has no {from}");
+        fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let error = read(&path).err().unwrap_or_else(|| panic!("{file:?}: {to} is taken"));
+        assert!(error.to_string().contains("set.zarr"), "{error}");
+        fs::write(&file, text).unwrap();
+    }
+    let chunk = path.join("data/state/1.0");
+    let bytes = fs::read(&chunk).unwrap();
+    fs::write(&chunk, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(read(&path).unwrap_err().to_string().contains("1.0"));
+    fs::write(&chunk, bytes).unwrap();
+    let ends = path.join("meta/episode_ends/0");
+    let bytes = fs::read(&ends).unwrap();
+    for (at, value) in [(0, 0i64), (8, 2), (8, -5), (24, i64::MAX)] {
+        let mut spoilt = bytes.clone();
+        spoilt[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        fs::write(&ends, spoilt).unwrap();
+        assert!(read(&path).is_err());
+    }
+}
+
+#[test]
+fn h5py_sees_the_same_numbers_where_robomimic_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.hdf5");
+    write(Format::Hdf5, &path);
+    let script = format!(
+        "{NUMBERS}
+import h5py, json
+file = h5py.File(sys.argv[1], 'r')
+data = file['data']
+environment = json.loads(data.attrs['env_args'])
+assert environment['env_name'] == 'dextra' and environment['type'] == 2 and 'env_kwargs' in environment
+assert data.attrs['total'] == sum(STEPS) and len(data) == 4
+for i in range(4):
+    demo, states = data[f'demo_{{i}}'], numbers(i, 0, 3)
+    assert demo.attrs['num_samples'] == STEPS[i]
+    assert demo['actions'].dtype == numpy.float32 and (demo['actions'][:] == numbers(i, 1, 2)).all()
+    assert (demo['obs/state'][:] == states).all()
+    assert (demo['next_obs/state'][:] == numpy.concatenate([states[1:], states[-1:]])).all()
+    done = [0] * (STEPS[i] - 1) + [1]
+    assert demo['dones'][:].tolist() == done and demo['rewards'][:].tolist() == done
+assert json.loads(file['dextra/episodes'][1])['task'] == 'größer: push \"it\"'
+print('same')
+"
+    );
+    if let Some(printed) = python(&["h5py", "numpy"], &script, &[&path]) {
+        assert_eq!(printed.trim(), "same");
+    }
+}
+
+#[test]
+fn what_h5py_wrote_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("demo.hdf5");
+    let script = format!(
+        "{NUMBERS}
+import h5py
+with h5py.File(sys.argv[1], 'w') as file:
+    data = file.create_group('data')
+    data.attrs['total'] = sum(STEPS)
+    for i in range(3, -1, -1):
+        demo = data.create_group(f'demo_{{i}}')
+        demo.attrs['num_samples'] = STEPS[i]
+        demo.create_dataset('actions', data=numbers(i, 1, 2))
+        demo.create_dataset('obs/state', data=numbers(i, 0, 3).astype('f4'), chunks=True, compression='gzip')
+        demo.create_dataset('obs/image', data=numpy.zeros((STEPS[i], 2, 2, 3), 'u1'))
+print('written')
+"
+    );
+    if python(&["h5py", "numpy"], &script, &[&path]).is_none() {
+        return;
+    }
+    let (_, mut source) = open(&path).unwrap();
+    for (index, steps) in STEPS.into_iter().enumerate() {
+        let (found, ours) = (source.episode(index).unwrap(), episode(index, steps));
+        assert!(found.values[0] == ours.values[1] && found.values[1] == ours.values[0]);
+        assert_eq!((found.values.len(), found.record), (2, None));
+    }
+}
+
+#[test]
+fn damaged_hdf5_files_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.hdf5");
+    let mut sink = Format::Hdf5.append(&path, &schema()).unwrap();
+    sink.push(&episode(0, 3)).unwrap();
+    sink.push(&episode(1, 4)).unwrap();
+    sink.commit().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    for at in (0..bytes.len()).step_by(bytes.len().div_ceil(300)) {
+        for value in [0, 0xff, bytes[at] ^ 1, bytes[at].wrapping_add(0x40)] {
+            let mut spoilt = bytes.clone();
+            spoilt[at] = value;
+            fs::write(&path, &spoilt).unwrap();
+            drop(read(&path));
+        }
+        fs::write(&path, &bytes[..at]).unwrap();
+        drop(read(&path));
+    }
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(read(&path).unwrap(), [episode(0, 3), episode(1, 4)]);
+}
+
+/// In a process of its own, as [`a_killed_writer_leaves_a_readable_dataset`] starts it.
+#[test]
+fn a_writer_that_goes_on_until_it_is_killed() {
+    let Some(path) = std::env::var_os("DEXTRA_TEST_KILLED_WRITER") else { return };
+    let path = Path::new(&path);
+    let format = Format::ALL.into_iter().find(|f| path.ends_with(f.name())).unwrap();
+    for index in open(path).map_or(0, |(_, source)| source.entries().len()).. {
+        let mut sink = format.append(path, &schema()).unwrap();
+        sink.push(&episode(index, 300 + index)).unwrap();
+        sink.commit().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_writer_leaves_a_readable_dataset() {
+    let dir = tempfile::tempdir().unwrap();
+    for format in Format::ALL {
+        let path = dir.path().join(format.name());
+        let mut count = 0;
+        for delay in [20, 35, 50, 90, 140, 210, 80, 60] {
+            let mut writer = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "datasets::a_writer_that_goes_on_until_it_is_killed"])
+                .env("DEXTRA_TEST_KILLED_WRITER", &path)
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(delay));
+            writer.kill().unwrap();
+            assert!(!writer.wait().unwrap().success(), "the writer ended by itself");
+            let episodes = if path.exists() { read(&path).unwrap() } else { Vec::new() };
+            assert!(episodes.len() >= count, "{format:?}");
+            count = episodes.len();
+            for (index, found) in episodes.iter().enumerate() {
+                assert!(*found == episode(index, 300 + index), "{format:?}");
+            }
+        }
+        assert!(count > 0, "{format:?}: no writer came to a commit");
     }
 }

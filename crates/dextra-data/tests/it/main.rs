@@ -3,9 +3,12 @@
 
 mod clips;
 mod datasets;
+mod episodes;
 mod hostile;
 mod imports;
 mod myohand;
 mod numpy;
 mod real;
+mod recordings;
+mod rollouts;
 mod support;

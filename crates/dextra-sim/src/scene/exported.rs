@@ -63,6 +63,42 @@ impl Exported {
         (self.model.nq() as usize, self.model.nu() as usize)
     }
 
+    /// Name and unit of every number in `qpos`, such as `right/FFJ3_rad`. Objects are numbered in the order of
+    /// the scene: `object_0_x_m` to `object_0_qz`.
+    pub fn state_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut objects = 0;
+        for (joint, kind) in self.model.jnt_type().iter().enumerate() {
+            let name = self.model.id_to_name(MjtObjBase::mjOBJ_JOINT, joint).unwrap_or_default();
+            match kind {
+                MjtJoint::mjJNT_FREE => {
+                    let parts = ["x_m", "y_m", "z_m", "qw", "qx", "qy", "qz"];
+                    names.extend(parts.map(|part| format!("object_{objects}_{part}")));
+                    objects += 1;
+                }
+                MjtJoint::mjJNT_BALL => {
+                    names.extend(["qw", "qx", "qy", "qz"].map(|part| format!("{name}_{part}")));
+                }
+                MjtJoint::mjJNT_SLIDE => names.push(format!("{name}_m")),
+                MjtJoint::mjJNT_HINGE => names.push(format!("{name}_rad")),
+            }
+        }
+        names
+    }
+
+    /// Name and unit of every number in `ctrl`: targets of servos, in metres of slides, else in radians.
+    pub fn control_names(&self) -> Vec<String> {
+        let transmissions = self.model.actuator_trntype().iter().zip(self.model.actuator_trnid());
+        let name = |(actuator, (kind, target)): (usize, (&MjtTrn, &[i32; 2]))| {
+            let joint =
+                (*kind == MjtTrn::mjTRN_JOINT).then(|| self.model.jnt_type()[target[0] as usize]);
+            let unit = if joint == Some(MjtJoint::mjJNT_SLIDE) { "m" } else { "rad" };
+            let name = self.model.id_to_name(MjtObjBase::mjOBJ_ACTUATOR, actuator);
+            format!("{}_target_{unit}", name.unwrap_or_default())
+        };
+        transmissions.enumerate().map(name).collect()
+    }
+
     /// Height of the table top, metres; `None` without a table.
     pub fn table_height(&self) -> Option<f64> {
         let geom = self.model.name_to_id(MjtObjBase::mjOBJ_GEOM, "table")?;

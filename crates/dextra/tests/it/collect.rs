@@ -2,7 +2,7 @@
 
 use crate::skill::tiny_recipe;
 use dextra::collect::{Case, CollectRequest, Dataset, Episode, collect};
-use dextra::{Reporter, Silent};
+use dextra::{DatasetFormat, DatasetRequest, Reporter, Silent, dataset, export_dataset};
 use dextra_data::{ClipOptions, Npz, atomic};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,6 +55,47 @@ fn worst(path: &Path) -> f64 {
         (0..3).map(|k| (real[k] - wanted[k]).powi(2)).sum::<f64>().sqrt()
     })
     .fold(0.0, f64::max)
+}
+
+/// Every format takes the episodes as they were collected, twice as many when merged.
+fn export(collection: &Path, dir: &Path, episodes: usize) {
+    let request = |format: DatasetFormat, name: &str| DatasetRequest {
+        collection: collection.to_owned(),
+        format,
+        out: dir.join(name),
+        fps_hz: 50,
+        hand: None,
+        task: Some("lift the cube".to_owned()),
+    };
+    let mut all = Vec::new();
+    for format in DatasetFormat::ALL {
+        let made = request(format, format.name());
+        let report = export_dataset(&made, &Silent).unwrap();
+        assert_eq!((report.episodes, report.tasks["lift the cube"]), (episodes, episodes));
+        assert!(export_dataset(&made, &Silent).unwrap_err().to_string().contains("already"));
+        let info = dataset::validate(&made.out).unwrap();
+        assert_eq!(
+            (info.problems.clone(), info.accepted, info.steps),
+            (vec![], episodes, report.steps)
+        );
+        assert!(info.features["state"].contains(&"object_0_qw".to_owned()));
+        assert_eq!(info.features["action"].len(), report.features["action"]);
+        assert!(
+            info.features["action"]
+                .iter()
+                .all(|name| name.ends_with("_rad") || name.ends_with("_m"))
+        );
+        all.push(made.out);
+    }
+    let merged = dir.join("merged");
+    assert_eq!(dataset::merge(&all, None, &merged).unwrap(), 3 * episodes);
+    let parts = [("train".to_owned(), 2.0), ("val".to_owned(), 1.0)];
+    let counts = dataset::split(&merged, &parts, 0, &dir.join("parts")).unwrap();
+    assert_eq!(counts, [2 * episodes, episodes]);
+    assert_eq!(dataset::info(&dir.join("parts/val")).unwrap().episodes, episodes);
+    let odd = DatasetRequest { fps_hz: 7919, ..request(DatasetFormat::Zarr, "odd") };
+    assert!(export_dataset(&odd, &Silent).unwrap_err().to_string().contains("does not divide"));
+    assert!(!odd.out.exists());
 }
 
 #[test]
@@ -120,6 +161,8 @@ fn a_dataset_survives_a_bad_clip_takes_only_what_was_accepted_and_is_not_made_tw
     assert!((second.cpu_s - cases().iter().map(|case| case.cpu_s).sum::<f64>()).abs() < 1e-9);
     let json = std::fs::read(out.join("dataset.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Dataset>(&json).unwrap(), second);
+
+    export(&out, dir.path(), episodes);
 
     // The same again does nothing.
     let before = files(&out);

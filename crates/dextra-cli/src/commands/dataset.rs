@@ -1,0 +1,59 @@
+//! `dextra dataset`.
+
+use crate::args::{DatasetAction, DatasetArgs, LookArgs};
+use crate::output::{self, Exit};
+use anyhow::Result;
+use dextra::dataset::{self, DatasetInfo};
+
+/// Looks at datasets, or makes some of others; some rejected when a dataset has problems.
+pub fn run(args: &DatasetArgs) -> Result<Exit> {
+    match &args.action {
+        DatasetAction::Info(args) => show(args, &dataset::info(&args.dataset)?),
+        DatasetAction::Validate(args) => show(args, &dataset::validate(&args.dataset)?),
+        DatasetAction::Merge(args) => {
+            let count = dataset::merge(&args.datasets, args.format, &args.out)?;
+            output::print(&format!("{count} episodes in {}\n", args.out.display()))?;
+            Ok(Exit::Fine)
+        }
+        DatasetAction::Split(args) => {
+            let counts = dataset::split(&args.dataset, &args.parts, args.seed, &args.out)?;
+            for ((name, _), count) in args.parts.iter().zip(counts) {
+                output::print(&format!("{count} episodes in {}\n", args.out.join(name).display()))?;
+            }
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+fn show(args: &LookArgs, info: &DatasetInfo) -> Result<Exit> {
+    output::print(&if args.json { serde_json::to_string(info)? + "\n" } else { text(info) })?;
+    Ok(if info.problems.is_empty() { Exit::Fine } else { Exit::SomeRejected })
+}
+
+fn text(info: &DatasetInfo) -> String {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let mut rows = vec![
+        row("format", info.format.clone()),
+        row("robot", info.robot.clone()),
+        row("rate, Hz", info.fps_hz.map_or("not stated".to_owned(), |fps| fps.to_string())),
+        row("episodes", info.episodes.to_string()),
+        row("with a record of acceptance", info.accepted.to_string()),
+        row("steps", format!("{} ({} to {})", info.steps, info.shortest, info.longest)),
+    ];
+    for (name, elements) in &info.features {
+        let ends = match &elements[..] {
+            [first, .., last] => format!(" ({first} to {last})"),
+            [only] => format!(" ({only})"),
+            [] => String::new(),
+        };
+        rows.push(row(&format!("numbers in {name}"), format!("{}{ends}", elements.len())));
+    }
+    for (task, count) in &info.tasks {
+        rows.push(row(&format!("episodes of {task:?}"), count.to_string()));
+    }
+    for (licence, count) in &info.licences {
+        rows.push(row(&format!("episodes under {licence}"), count.to_string()));
+    }
+    let problems = info.problems.iter().map(|problem| format!("problem: {problem}\n"));
+    output::table(&["what", "value"], &rows) + &problems.collect::<String>()
+}

@@ -1,0 +1,266 @@
+//! Datasets as Zarr v2 folders, laid out as DP3 and `diffusion_policy` read them.
+//!
+//! | path | content |
+//! |---|---|
+//! | `data/NAME` | one array per feature, `<f4`, `[rows, n]`, all episodes one after the other |
+//! | `meta/episode_ends` | `<i8`, `[episodes]`: the row after the last one of each episode |
+//! | `.zattrs` | rate, robot, names of the numbers; not part of DP3's layout |
+//! | `dextra.jsonl` | task and record of every episode; not part of it either |
+//!
+//! Layout: the `ReplayBuffer` of `diffusion_policy`, which DP3 shares. Storage: the Zarr storage
+//! specification, version 2. Chunks are written uncompressed; zlib and gzip are read too.
+
+mod array;
+
+use super::{Entry, Episode, Feature, Schema, Sink, Source, read_json, record, stage::Stage, text};
+use crate::DataError;
+use array::{Array, Reader};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+const ENDS: &str = "meta/episode_ends";
+/// Rows of one chunk.
+const CHUNK_ROWS: usize = 1000;
+const MAX_EPISODES: usize = 10_000_000;
+
+/// What DP3's layout has no place for.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attributes {
+    format_version: u32,
+    fps_hz: u32,
+    robot: String,
+    /// In the order in which episodes hold them.
+    features: Vec<Feature>,
+}
+
+/// `.zattrs` of the root: keys of others beside ours are theirs.
+#[derive(Serialize, Deserialize)]
+struct RootAttributes {
+    dextra: Option<Attributes>,
+}
+
+/// Reads a Zarr v2 folder.
+pub struct ZarrSource {
+    folder: PathBuf,
+    schema: Schema,
+    /// In the order of their names.
+    arrays: Vec<Reader>,
+    /// Array of each feature of the schema.
+    places: Vec<usize>,
+    /// Row after the last one of each episode.
+    ends: Vec<usize>,
+    entries: Vec<Entry>,
+}
+
+impl ZarrSource {
+    /// Opens the folder. Arrays other than of 32- or 64-bit floats are refused by name.
+    ///
+    /// # Errors
+    /// No such layout, sizes that contradict each other, and malformed files.
+    pub fn open(folder: &Path) -> Result<ZarrSource, DataError> {
+        let data = folder.join("data");
+        let io = |e| DataError::io(&data, "read", e);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&data).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if entry.path().join(".zarray").is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort_unstable();
+        let arrays = names
+            .iter()
+            .map(|name| Reader::open(&data.join(name)))
+            .collect::<Result<Vec<Reader>, DataError>>()?;
+        let path = folder.join(ENDS);
+        let mut reader = Reader::open(&path)?;
+        if reader.width != 1 || reader.rows > MAX_EPISODES {
+            return Err(DataError::format(&path, "not a list of ends of episodes"));
+        }
+        let ends = reader.integers(0, reader.rows)?;
+        let ends = ends.into_iter().map(usize::try_from).collect::<Result<Vec<usize>, _>>();
+        let ends = ends.map_err(|_| DataError::format(&path, "an end below zero"))?;
+        if ends.first() == Some(&0) || ends.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(DataError::format(&path, "the ends of episodes do not ascend"));
+        }
+        let rows = ends.last().copied().unwrap_or(0);
+        if let Some(array) = arrays.iter().find(|array| array.rows != rows) {
+            let problem = format!("{} rows, but the episodes end at row {rows}", array.rows);
+            return Err(DataError::format(&array.folder, problem));
+        }
+        let attributes = folder.join(".zattrs");
+        let stated = match attributes.is_file() {
+            true => read_json::<RootAttributes>(&attributes)?.dextra,
+            false => None,
+        };
+        let schema = match stated {
+            Some(stated) => {
+                let fps_hz = Some(stated.fps_hz);
+                Schema { fps_hz, robot: stated.robot, features: stated.features }
+            }
+            None => {
+                let named = names.iter().zip(&arrays);
+                let features = named.map(|(name, array)| Feature::unnamed(name, array.width));
+                Schema { fps_hz: None, robot: String::new(), features: features.collect() }
+            }
+        };
+        let place = |feature: &Feature| {
+            let fits = |&at: &usize| arrays[at].width == feature.width();
+            names.iter().position(|name| *name == feature.name).filter(fits)
+        };
+        let places: Option<Vec<usize>> = schema.features.iter().map(place).collect();
+        let places = places.filter(|places| places.len() == names.len()).ok_or_else(|| {
+            DataError::format(&attributes, "the features are not those of the folder data")
+        })?;
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let steps: Vec<usize> = starts.zip(&ends).map(|(start, end)| end - start).collect();
+        let entries = record::read_lines(&folder.join(record::FILE), &steps)?;
+        Ok(ZarrSource { folder: folder.to_owned(), schema, arrays, places, ends, entries })
+    }
+}
+
+impl Source for ZarrSource {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn episode(&mut self, index: usize) -> Result<Episode, DataError> {
+        super::within(&self.folder, index, self.ends.len())?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let end = self.ends[index];
+        let values = self.places.iter().map(|&at| self.arrays[at].floats(start, end));
+        let values = values.collect::<Result<_, _>>()?;
+        let Entry { task, record, .. } = self.entries[index].clone();
+        Ok(Episode { task, values, record })
+    }
+}
+
+/// Writes a Zarr v2 folder.
+pub struct ZarrSink {
+    folder: PathBuf,
+    stage: Stage,
+    schema: Schema,
+    /// Rows of each feature that do not fill a chunk yet.
+    tails: Vec<Vec<f32>>,
+    /// Rows that are in full chunks.
+    written: usize,
+    ends: Vec<usize>,
+    entries: Vec<Entry>,
+}
+
+impl ZarrSink {
+    /// Starts a folder, or goes on with one that [`ZarrSink`] wrote.
+    ///
+    /// # Errors
+    /// Something else is there, another process is writing it, or it cannot be written.
+    pub fn append(folder: &Path, schema: &Schema) -> Result<ZarrSink, DataError> {
+        let stage = Stage::begin(folder)?;
+        let mut sink = ZarrSink {
+            folder: folder.to_owned(),
+            stage,
+            schema: schema.clone(),
+            tails: vec![Vec::new(); schema.features.len()],
+            written: 0,
+            ends: Vec::new(),
+            entries: Vec::new(),
+        };
+        if folder.join(".zgroup").exists() {
+            sink.go_on()?;
+        } else if folder.read_dir().is_ok_and(|mut files| files.next().is_some()) {
+            return Err(DataError::format(folder, "the folder has files, but no Zarr dataset"));
+        }
+        Ok(sink)
+    }
+
+    /// Takes over what is there.
+    fn go_on(&mut self) -> Result<(), DataError> {
+        let mut source = ZarrSource::open(&self.folder)?;
+        self.schema.matches(&self.folder, &source.schema)?;
+        for array in &source.arrays {
+            if !array.is_raw(CHUNK_ROWS) {
+                return Err(DataError::format(&array.folder, "not stored as this program does"));
+            }
+        }
+        let rows = source.ends.last().copied().unwrap_or(0);
+        self.written = rows / CHUNK_ROWS * CHUNK_ROWS;
+        for (tail, &at) in self.tails.iter_mut().zip(&source.places) {
+            *tail = source.arrays[at].floats(self.written, rows)?;
+        }
+        self.ends = source.ends;
+        self.entries = source.entries;
+        Ok(())
+    }
+
+    /// Writes chunk number `index` of feature `at`, its missing rows filled with zeros.
+    fn chunk(&mut self, at: usize, index: usize, rows: &[f32]) -> Result<(), DataError> {
+        let feature = &self.schema.features[at];
+        let mut bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
+        bytes.resize(CHUNK_ROWS * feature.width() * 4, 0);
+        self.stage.write(&format!("data/{}/{index}.0", feature.name), &bytes)
+    }
+}
+
+impl Sink for ZarrSink {
+    fn push(&mut self, episode: &Episode) -> Result<(), DataError> {
+        let steps = self.schema.admit(&self.folder, episode)?;
+        let rows = self.tails[0].len() / self.schema.features[0].width() + steps;
+        for (at, values) in episode.values.iter().enumerate() {
+            self.tails[at].extend_from_slice(values);
+            let size = CHUNK_ROWS * self.schema.features[at].width();
+            let tail = std::mem::take(&mut self.tails[at]);
+            let chunks = tail.chunks_exact(size);
+            self.tails[at] = chunks.remainder().to_vec();
+            for (index, rows) in chunks.enumerate() {
+                self.chunk(at, self.written / CHUNK_ROWS + index, rows)?;
+            }
+        }
+        self.written += rows / CHUNK_ROWS * CHUNK_ROWS;
+        self.ends.push(self.ends.last().copied().unwrap_or(0) + steps);
+        let Episode { task, record, .. } = episode;
+        self.entries.push(Entry { task: task.clone(), steps, record: record.clone() });
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), DataError> {
+        let rows = self.ends.last().copied().unwrap_or(0);
+        for at in 0..self.tails.len() {
+            let tail = std::mem::take(&mut self.tails[at]);
+            if !tail.is_empty() {
+                self.chunk(at, self.written / CHUNK_ROWS, &tail)?;
+            }
+            let feature = &self.schema.features[at];
+            let array = Array::raw(&[rows, feature.width()], &[CHUNK_ROWS, feature.width()], "<f4");
+            let names = json!({ "names": feature.elements });
+            let folder = format!("data/{}", feature.name);
+            self.stage.write(&format!("{folder}/.zarray"), &array.json())?;
+            self.stage.write(&format!("{folder}/.zattrs"), &text(&names))?;
+        }
+        for (index, ends) in self.ends.chunks(CHUNK_ROWS).enumerate() {
+            let mut bytes: Vec<u8> = ends.iter().flat_map(|&x| (x as i64).to_le_bytes()).collect();
+            bytes.resize(CHUNK_ROWS * 8, 0);
+            self.stage.write(&format!("{ENDS}/{index}"), &bytes)?;
+        }
+        let ends = Array::raw(&[self.ends.len()], &[CHUNK_ROWS], "<i8");
+        self.stage.write(&format!("{ENDS}/.zarray"), &ends.json())?;
+        for group in [".zgroup", "data/.zgroup", "meta/.zgroup"] {
+            self.stage.write(group, &text(&json!({ "zarr_format": 2 })))?;
+        }
+        let attributes = RootAttributes {
+            dextra: Some(Attributes {
+                format_version: 1,
+                fps_hz: self.schema.fps_hz.unwrap_or(0),
+                robot: self.schema.robot.clone(),
+                features: self.schema.features.clone(),
+            }),
+        };
+        self.stage.write(".zattrs", &text(&attributes))?;
+        self.stage.write(record::FILE, &record::lines(&self.entries))?;
+        self.stage.commit()
+    }
+}

@@ -1,0 +1,170 @@
+//! `dataset`: a look at datasets, and their parts.
+
+use crate::error::Error;
+use dextra_data::atomic::sha256_hex;
+use dextra_data::dataset::{Format, Sink, Source, open};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const STAGE: &str = "dataset";
+
+/// What is in a dataset.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DatasetInfo {
+    /// Where it is.
+    pub path: String,
+    /// Format.
+    pub format: String,
+    /// Robot.
+    pub robot: String,
+    /// Steps per second; `None` when not stated.
+    pub fps_hz: Option<u32>,
+    /// Episodes.
+    pub episodes: usize,
+    /// Episodes with a record of their acceptance.
+    pub accepted: usize,
+    /// Steps of all episodes.
+    pub steps: usize,
+    /// Steps of the shortest and of the longest episode.
+    pub shortest: usize,
+    /// See `shortest`.
+    pub longest: usize,
+    /// Names of the numbers of each feature.
+    pub features: BTreeMap<String, Vec<String>>,
+    /// Episodes by task.
+    pub tasks: BTreeMap<String, usize>,
+    /// Episodes by licence; those without a record are `unknown`.
+    pub licences: BTreeMap<String, usize>,
+    /// What is wrong with it, one sentence each; only [`validate`] looks.
+    pub problems: Vec<String>,
+}
+
+/// Looks at a dataset without its numbers.
+///
+/// # Errors
+/// There is none, or it is malformed.
+pub fn info(path: &Path) -> Result<DatasetInfo, Error> {
+    let (format, source) = open(path).map_err(Error::stage(STAGE))?;
+    let (schema, entries) = (source.schema(), source.entries());
+    let mut info = DatasetInfo {
+        path: path.display().to_string(),
+        format: format.name().to_owned(),
+        robot: schema.robot.clone(),
+        fps_hz: schema.fps_hz,
+        episodes: entries.len(),
+        accepted: entries.iter().filter(|entry| entry.record.is_some()).count(),
+        steps: entries.iter().map(|entry| entry.steps).sum(),
+        shortest: entries.iter().map(|entry| entry.steps).min().unwrap_or(0),
+        longest: entries.iter().map(|entry| entry.steps).max().unwrap_or(0),
+        features: schema.features.iter().map(|f| (f.name.clone(), f.elements.clone())).collect(),
+        tasks: BTreeMap::new(),
+        licences: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    for entry in entries {
+        *info.tasks.entry(entry.task.clone()).or_default() += 1;
+        let licence = entry.record.as_ref().map_or("unknown", |record| record.licence());
+        *info.licences.entry(licence.to_owned()).or_default() += 1;
+    }
+    Ok(info)
+}
+
+/// Reads all of a dataset and says what is wrong with it.
+///
+/// # Errors
+/// There is none, or it cannot be opened.
+pub fn validate(path: &Path) -> Result<DatasetInfo, Error> {
+    let mut info = info(path)?;
+    let (_, mut source) = open(path).map_err(Error::stage(STAGE))?;
+    let schema = source.schema().clone();
+    info.problems.extend(schema.check(path).err().map(|error| error.to_string()));
+    for index in 0..info.episodes {
+        let problem = match source.episode(index) {
+            Err(error) => Some(error.to_string()),
+            Ok(episode) => schema.admit(path, &episode).err().map(|error| error.to_string()),
+        };
+        info.problems.extend(problem.map(|problem| format!("episode {index}: {problem}")));
+    }
+    Ok(info)
+}
+
+/// Puts datasets of the same robot, rate and features together as a new one; returns its episodes.
+///
+/// # Errors
+/// Something is at `out`, datasets differ, an episode has no record of its acceptance, and reading and
+/// writing. Nothing is written then.
+pub fn merge(paths: &[PathBuf], format: Option<Format>, out: &Path) -> Result<usize, Error> {
+    let mut sink: Option<Box<dyn Sink>> = None;
+    let mut count = 0;
+    for path in paths {
+        let (own, mut source) = open(path).map_err(Error::stage(STAGE))?;
+        let sink = match &mut sink {
+            Some(sink) => sink,
+            None => sink.insert(start(format.unwrap_or(own), out, source.as_ref())?),
+        };
+        if let Some(first) = paths.first().filter(|first| *first != path) {
+            let (_, first) = open(first).map_err(Error::stage(STAGE))?;
+            source.schema().matches(path, first.schema()).map_err(Error::stage(STAGE))?;
+        }
+        for index in 0..source.entries().len() {
+            copy(source.as_mut(), index, sink.as_mut())?;
+            count += 1;
+        }
+    }
+    let sink = sink.ok_or_else(|| Error::Request("no dataset to merge".to_owned()))?;
+    sink.commit().map_err(Error::stage(STAGE))?;
+    Ok(count)
+}
+
+/// A part of a dataset: its name, and its share in proportion to the others.
+pub type Part = (String, f64);
+
+/// Splits a dataset into parts, each a dataset of the same format in the folder `out`; returns their
+/// episodes. Which episode goes where depends on `seed` and on its number alone.
+///
+/// # Errors
+/// Shares that are not above zero, something is at `out`, an episode without a record of its acceptance,
+/// and reading and writing.
+pub fn split(path: &Path, parts: &[Part], seed: u64, out: &Path) -> Result<Vec<usize>, Error> {
+    let total: f64 = parts.iter().map(|(_, share)| share).sum();
+    let plain = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    };
+    if parts.is_empty() || !parts.iter().all(|(name, share)| plain(name) && *share > 0.0) {
+        return Err(Error::Request("parts need a plain name and a share above zero".to_owned()));
+    }
+    let (format, mut source) = open(path).map_err(Error::stage(STAGE))?;
+    let count = source.entries().len();
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_cached_key(|index| sha256_hex(format!("{seed} {index}").as_bytes()));
+    let (mut share, mut begin, mut counts) = (0.0, 0, Vec::new());
+    for (name, own) in parts {
+        share += own;
+        let end = (share / total * count as f64).round() as usize;
+        let mut chosen = order[begin..end].to_vec();
+        chosen.sort_unstable();
+        let mut sink = start(format, &out.join(name), source.as_ref())?;
+        for index in &chosen {
+            copy(source.as_mut(), *index, sink.as_mut())?;
+        }
+        sink.commit().map_err(Error::stage(STAGE))?;
+        counts.push(chosen.len());
+        begin = end;
+    }
+    Ok(counts)
+}
+
+/// A new dataset like `source`.
+fn start(format: Format, out: &Path, source: &dyn Source) -> Result<Box<dyn Sink>, Error> {
+    if out.exists() {
+        let message = format!("{} is there already; choose another --out", out.display());
+        return Err(Error::Request(message));
+    }
+    format.append(out, source.schema()).map_err(Error::stage(STAGE))
+}
+
+fn copy(source: &mut dyn Source, index: usize, sink: &mut dyn Sink) -> Result<(), Error> {
+    let episode = source.episode(index).map_err(Error::stage(STAGE))?;
+    sink.push(&episode).map_err(Error::stage(STAGE))
+}

@@ -1,0 +1,213 @@
+//! `export lerobot`, `zarr` and `hdf5`: what `collect` gathered as a dataset that trainers read.
+//!
+//! Every episode is judged again from its file, so that only what is accepted now enters.
+
+use crate::collect::{Case, Episode as Line};
+use crate::error::Error;
+use crate::progress::Reporter;
+use dextra_core::rollout::{Accepted, Limits};
+use dextra_data::dataset::{ACTION, Episode, Feature, Format, Record, STATE, Schema};
+use dextra_data::load_rollout;
+use dextra_sim::scene::exported::Exported;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const STAGE: &str = "export";
+
+/// What is exported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatasetRequest {
+    /// Folder that `collect` filled.
+    pub collection: PathBuf,
+    /// Into what.
+    pub format: Format,
+    /// The dataset; nothing may be there.
+    pub out: PathBuf,
+    /// Steps per second; must divide the rate of the physics.
+    pub fps_hz: u32,
+    /// Only episodes of this hand, as it was named to `collect`; must be stated where there are several.
+    pub hand: Option<String>,
+    /// The task in words, of all episodes [default: the name of the clip].
+    pub task: Option<String>,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DatasetReport {
+    /// Format.
+    pub format: String,
+    /// Where it is.
+    pub out: String,
+    /// Episodes.
+    pub episodes: usize,
+    /// Steps of all episodes.
+    pub steps: usize,
+    /// Steps per second.
+    pub fps_hz: u32,
+    /// Numbers per step, by feature.
+    pub features: BTreeMap<String, usize>,
+    /// Episodes by task.
+    pub tasks: BTreeMap<String, usize>,
+    /// Episodes by licence.
+    pub licences: BTreeMap<String, usize>,
+}
+
+/// Exports a collection.
+///
+/// # Errors
+/// A folder that `collect` did not fill, one without episodes, one with several hands of which none is
+/// chosen, an episode that is not accepted or does not fit the others, and files that cannot be read or
+/// written. Nothing is written then.
+pub fn dataset(request: &DatasetRequest, reporter: &dyn Reporter) -> Result<DatasetReport, Error> {
+    let root = &request.collection;
+    if request.out.exists() {
+        let message = format!("{} is there already; choose another --out", request.out.display());
+        return Err(Error::Request(message));
+    }
+    let cases: Vec<Case> = crate::collect::read_lines(&root.join("cases.jsonl"))?;
+    let lines: Vec<Line> = crate::collect::read_lines(&root.join("index.jsonl"))?;
+    let case = |line: &Line| cases.iter().find(|case| case.case == line.case);
+    let mut chosen: Vec<(&Line, &Case)> =
+        lines.iter().filter_map(|line| Some((line, case(line)?))).collect();
+    if let Some(hand) = &request.hand {
+        chosen.retain(|(_, case)| case.hand == *hand);
+    }
+    let hand = one_hand(root, &chosen)?;
+    let mut sink = None;
+    let mut report = DatasetReport {
+        format: request.format.name().to_owned(),
+        out: request.out.display().to_string(),
+        episodes: 0,
+        steps: 0,
+        fps_hz: request.fps_hz,
+        features: BTreeMap::new(),
+        tasks: BTreeMap::new(),
+        licences: BTreeMap::new(),
+    };
+    let mut schemas: BTreeMap<&str, Schema> = BTreeMap::new();
+    reporter.stage(STAGE, Some(chosen.len() as u64));
+    for (line, case) in &chosen {
+        let path = root.join(&line.file);
+        let schema = match schemas.entry(&case.case) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                new.insert(schema(&scene(root, case), &hand, request.fps_hz)?)
+            }
+        };
+        let (sink, first) = match &mut sink {
+            Some(open) => open,
+            None => {
+                let open = request.format.append(&request.out, schema);
+                sink.insert((open.map_err(Error::stage(STAGE))?, schema.clone()))
+            }
+        };
+        schema.matches(&path, first).map_err(Error::stage(STAGE))?;
+        let task = request.task.clone().unwrap_or_else(|| stem(&case.clip));
+        let episode = episode(&path, line, schema, task)?;
+        sink.push(&episode).map_err(Error::stage(STAGE))?;
+        report.episodes += 1;
+        report.steps += episode.values[0].len() / schema.features[0].width();
+        *report.tasks.entry(episode.task).or_default() += 1;
+        *report.licences.entry(line.licence.clone()).or_default() += 1;
+        reporter.advance(1, &line.file);
+    }
+    let Some((sink, schema)) = sink else { return Err(empty(root)) };
+    sink.commit().map_err(Error::stage(STAGE))?;
+    report.features = schema.features.iter().map(|f| (f.name.clone(), f.width())).collect();
+    Ok(report)
+}
+
+fn empty(root: &Path) -> Error {
+    Error::Request(format!("{}: no episodes to export; `collect` fills it", root.display()))
+}
+
+/// The hand that all chosen episodes are of.
+fn one_hand(root: &Path, chosen: &[(&Line, &Case)]) -> Result<String, Error> {
+    let mut hands: Vec<&str> = chosen.iter().map(|(_, case)| case.hand.as_str()).collect();
+    hands.sort_unstable();
+    hands.dedup();
+    match hands[..] {
+        [] => Err(empty(root)),
+        [hand] => Ok(hand.to_owned()),
+        _ => Err(Error::Request(format!(
+            "{}: episodes of several hands, whose numbers differ; choose one with --hand: {}",
+            root.display(),
+            hands.join(", ")
+        ))),
+    }
+}
+
+fn stem(clip: &str) -> String {
+    Path::new(clip).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn scene(root: &Path, case: &Case) -> PathBuf {
+    root.join("cases").join(&case.case).join("mjcf").join("scene.xml")
+}
+
+/// Names of the numbers, from the scene of the case.
+fn schema(scene: &Path, hand: &str, fps_hz: u32) -> Result<Schema, Error> {
+    let scene = Exported::open(scene).map_err(Error::stage(STAGE))?;
+    let feature = |name: &str, elements| Feature { name: name.to_owned(), elements };
+    Ok(Schema {
+        fps_hz: Some(fps_hz),
+        robot: hand.to_owned(),
+        features: vec![feature(STATE, scene.state_names()), feature(ACTION, scene.control_names())],
+    })
+}
+
+/// Reads an episode, judges it again and takes every n-th physics step.
+fn episode(path: &Path, line: &Line, schema: &Schema, task: String) -> Result<Episode, Error> {
+    let file = load_rollout(path).map_err(Error::stage(STAGE))?;
+    let refuse = |why: String| Error::Request(format!("{}: {why}", path.display()));
+    let digest = file.provenance.inputs_sha256.last().map(|(_, digest)| digest);
+    if digest != Some(&line.sha256) {
+        return Err(refuse("the file has changed since it was collected".to_owned()));
+    }
+    let accepted = file
+        .rollout
+        .accept(&file.reference, &Limits::default())
+        .map_err(|rejection| refuse(format!("not accepted: {rejection}")))?;
+    let every = stride(accepted.dt, schema.fps_hz.unwrap_or(0)).map_err(refuse)?;
+    let rows: Vec<usize> = (0..accepted.steps()).step_by(every).collect();
+    let values = schema.features.iter().map(|feature| sampled(&accepted, feature, &rows));
+    Ok(Episode {
+        task,
+        values: values.collect(),
+        record: Some(Record::of(&accepted, &file.provenance)),
+    })
+}
+
+/// State or controls at physics steps `rows`, `[rows * n]`. The controls of a row act from that state on.
+fn sampled(accepted: &Accepted, feature: &Feature, rows: &[usize]) -> Vec<f32> {
+    let row = |&row: &usize| match feature.name.as_str() {
+        ACTION => &accepted.ctrl[row * accepted.nu..(row + 1) * accepted.nu],
+        _ => &accepted.qpos[row][..],
+    };
+    rows.iter().flat_map(row).map(|&x| x as f32).collect()
+}
+
+/// Physics steps per step of the dataset.
+fn stride(dt: f64, fps_hz: u32) -> Result<usize, String> {
+    let exact = 1.0 / (dt * f64::from(fps_hz.max(1)));
+    let every = exact.round();
+    if fps_hz == 0 || every < 1.0 || (exact - every).abs() > 1e-6 * exact {
+        let physics = 1.0 / dt;
+        return Err(format!("{fps_hz} Hz does not divide the {physics:.0} Hz of the physics"));
+    }
+    Ok(every as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rates_that_divide_the_physics_are_taken() {
+        assert_eq!(stride(0.002, 50), Ok(10));
+        assert_eq!(stride(0.0025, 400), Ok(1));
+        assert!(stride(0.002, 30).unwrap_err().contains("500 Hz"));
+        assert!(stride(0.002, 0).is_err() && stride(0.002, 1000).is_err());
+    }
+}
