@@ -1,8 +1,10 @@
 //! What can be typed. Parsing only: what the values mean is for the library to say.
 
 mod dataset;
+mod words;
 
 pub use dataset::{CollectionArgs, DatasetAction, DatasetArgs, LookArgs};
+pub use words::{CompletionsArgs, ConfigArgs, ManArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dextra::{ClipOptions, QuatOrder, RecordingFormat, Side, Unit, UpAxis};
@@ -40,6 +42,12 @@ pub enum Verb {
     Demo(DemoArgs),
     /// What this machine has and lacks.
     Doctor(DoctorArgs),
+    /// Every option of a verb, and every setting of a recipe: what it is, what it means, where it is from.
+    Config(ConfigArgs),
+    /// What a shell needs to complete commands, on stdout.
+    Completions(CompletionsArgs),
+    /// Manual pages, one per command.
+    Man(ManArgs),
 }
 
 /// `transfer`.

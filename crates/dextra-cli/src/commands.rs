@@ -1,6 +1,7 @@
 //! One file per verb: call the library, show the result.
 
 pub mod collect;
+pub mod config;
 pub mod dataset;
 pub mod demo;
 pub mod doctor;

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
         Verb::Import(args) => commands::import::run(args),
         Verb::Demo(args) => commands::demo::run(args),
         Verb::Doctor(args) => commands::doctor::run(args),
+        Verb::Config(args) => commands::config::run(args),
+        Verb::Completions(args) => commands::config::completions(args),
+        Verb::Man(args) => commands::config::man(args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -16,6 +16,7 @@ pub mod kinematics;
 pub mod mesh;
 pub mod metrics;
 pub mod motion;
+pub mod names;
 pub mod pose;
 pub mod retime;
 pub mod rollout;

@@ -4,7 +4,7 @@ use crate::{DataError, atomic};
 use dextra_core::device::{
     AngleUnit, ArmGeometry, Channel, ChannelLimits, Device, DhLink, LinkCapsule,
 };
-use dextra_core::{Pose, pose};
+use dextra_core::{Pose, names, pose};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,7 +48,8 @@ pub fn load_device(spec: &str) -> Result<Device, DataError> {
             Err(DataError::format(
                 path,
                 format!(
-                    "no device is called so; there are {known}, and FILE.toml reads a description"
+                    "no device is called so; there are {known}, and FILE.toml reads a description{}",
+                    names::hint(spec, names)
                 ),
             ))
         }

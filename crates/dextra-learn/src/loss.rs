@@ -3,10 +3,11 @@
 use crate::gaussian;
 use crate::graph::{Graph, numbers, scalar};
 use burn::tensor::{Tensor, activation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Weights and limits of the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// How far the ratio of probabilities may move from one, ε of equation 7; also how far values may

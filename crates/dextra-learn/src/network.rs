@@ -3,10 +3,11 @@
 use crate::LearnError;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What stands between two layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `x` above zero, `exp(x) − 1` below.
@@ -29,7 +30,7 @@ impl Activation {
 }
 
 /// Sizes and starting values of the actor and the critic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkConfig {
     /// Widths of the actor's hidden layers.

@@ -12,10 +12,11 @@ use crate::network::ActorCritic;
 use crate::rollout::Rollout;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of proximal policy optimisation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
     /// Steps of each world per iteration, T.

@@ -18,7 +18,7 @@ mod tests;
 pub use noise::NoiseConfig;
 
 use dextra_core::demonstration::Keypoints;
-use dextra_core::{Demonstration, HandTrack, ObjectTrack, Pose, Provenance};
+use dextra_core::{Demonstration, HandTrack, ObjectTrack, Pose, Provenance, names};
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 
 /// Frames per second of every synthetic clip.
@@ -56,10 +56,16 @@ pub enum SynthClip {
 
 /// A name that is no synthetic clip.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no synthetic clip is called {name:?}; there are: {}", SynthClip::names())]
+#[error("no synthetic clip is called {name:?}; there are: {}{}", SynthClip::names(), self.hint())]
 pub struct UnknownClip {
     /// The name that was asked for.
     pub name: String,
+}
+
+impl UnknownClip {
+    fn hint(&self) -> String {
+        names::hint(&self.name, SynthClip::ALL.map(SynthClip::name))
+    }
 }
 
 impl SynthClip {

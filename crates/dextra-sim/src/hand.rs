@@ -19,7 +19,6 @@ mod links;
 mod log;
 mod map;
 mod mirror;
-mod names;
 mod servo;
 mod surface;
 mod trim;
@@ -33,6 +32,7 @@ pub use log::route_engine_log;
 use dextra_core::Side;
 use dextra_core::hand::{BodyPoint, HandMap};
 use dextra_core::kinematics::{Coordinates, KinematicTree};
+use dextra_core::names;
 use nalgebra::Point3;
 use std::path::{Path, PathBuf};
 
@@ -120,13 +120,15 @@ pub struct Outline {
 pub enum HandError {
     /// No such built-in hand, and not a file name either.
     #[error(
-        "no hand is called `{name}`; built-in hands are {valid}, and a path that ends in .xml or .urdf loads a file"
+        "no hand is called `{name}`; built-in hands are {valid}, and a path that ends in .xml or .urdf loads a file{hint}"
     )]
     UnknownHand {
         /// What was asked for.
         name: String,
         /// Names that exist, the nearest first.
         valid: String,
+        /// The one that was probably meant.
+        hint: String,
     },
     /// A file cannot be read.
     #[error("{file}: {source}")]
@@ -311,6 +313,7 @@ fn unknown(name: &str) -> HandError {
     HandError::UnknownHand {
         name: name.to_owned(),
         valid: names::nearest(name, BUILTIN.iter().copied()),
+        hint: names::hint(name, BUILTIN.iter().copied()),
     }
 }
 

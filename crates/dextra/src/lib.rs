@@ -25,7 +25,7 @@ pub mod skill;
 pub mod transfer;
 
 pub use collect::{CollectRequest, Dataset, collect};
-pub use dextra_core::{Demonstration, Side};
+pub use dextra_core::{Demonstration, Side, names};
 pub use dextra_data::dataset::Format as DatasetFormat;
 pub use dextra_data::{
     ClipOptions, Format as RecordingFormat, ImportOptions, QuatOrder, Unit, UpAxis,

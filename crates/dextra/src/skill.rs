@@ -7,6 +7,7 @@ pub mod actor;
 pub(crate) mod make;
 pub mod recipe;
 pub mod rollout;
+pub mod settings;
 pub mod store;
 pub mod train;
 pub mod trials;
@@ -14,4 +15,5 @@ pub mod worlds;
 
 pub use recipe::{Base, Recipe};
 pub use rollout::{RolloutReport, RolloutRequest, rollout};
+pub use settings::settings;
 pub use trials::Score;

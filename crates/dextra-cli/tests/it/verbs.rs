@@ -120,3 +120,32 @@ fn an_import_that_cannot_be_done_says_why() {
     let output = run(&format!("import hot3d {} --mesh a.obj", dir.path().display()));
     crate::assert_fails(&output, &["--meshes"]);
 }
+
+#[test]
+fn every_option_of_every_verb_is_described_and_a_typo_names_the_nearest() {
+    let output = run("config transfer");
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        text.contains("--seed 0  # default") && text.contains("--hand <HAND,…>  # needed"),
+        "{text}"
+    );
+    assert!(stdout(&run("config hand check")).contains("--json  # default: off"));
+    crate::assert_fails(&run("config trasfer"), &["did you mean `transfer`?"]);
+    crate::assert_fails(&run("config --recipe pkdda"), &["did you mean `pkda`?"]);
+    assert!(stdout(&run("config --recipe pkda")).contains("control_period = 0.03  # pkda"));
+    let typed = "transfer cube --hand leap --out nowhere --policy --set";
+    crate::assert_fails(&run(&format!("{typed} iteratons=3")), &["did you mean `iterations`?"]);
+    crate::assert_fails(&run("transfer cubee --hand leap"), &["did you mean `cube`?"]);
+    crate::assert_fails(&run("transfer cube --hand lep"), &["did you mean `leap`?"]);
+}
+
+#[test]
+fn shells_and_man_get_their_files() {
+    let script = stdout(&run("completions bash"));
+    assert!(script.contains("--robustness-trials") && script.contains("complete -F _dextra"));
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(&format!("man {}", dir.path().display())).status.code(), Some(0));
+    let page = std::fs::read_to_string(dir.path().join("dextra-transfer.1")).unwrap();
+    assert!(page.starts_with(".ie") && page.contains("\\-\\-seed"), "{}", &page[..200]);
+}

@@ -14,10 +14,11 @@ use dextra_sim::scene::{Scene, root_to_wrist, wrist_to_root};
 use nalgebra::{UnitQuaternion, Vector3};
 use rand::RngExt;
 use rand_distr::StandardNormal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the base follows the object.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnchorConfig {
     /// Whether it does.

@@ -7,6 +7,7 @@
 use dextra_core::Pose;
 use dextra_sim::scene::{Scene, root_to_wrist, wrist_to_root};
 use nalgebra::{UnitQuaternion, Vector3};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `clip(base + residual)`: plain addition (ours; DexNDM).
@@ -58,7 +59,7 @@ pub fn logistic(x: f64) -> f64 {
 }
 
 /// What an action of one stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reach {
     /// Wrist slides, metres.
@@ -77,7 +78,7 @@ impl Default for Reach {
 }
 
 /// How base and correction join.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Compose {
     /// `clip(base + filtered residual)`, with `alpha` the weight of the new residual in the filter; 1

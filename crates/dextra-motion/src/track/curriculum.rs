@@ -1,6 +1,7 @@
 //! What training makes easier at first. Everything here is exactly off in evaluation
 //! ([`Relaxation::NONE`]).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How far the world is from the true one at a moment of training.
@@ -30,7 +31,7 @@ impl Relaxation {
 }
 
 /// A value that goes from `from` to `to` in a straight line over `steps` steps of training and stays.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {
     /// First value.
@@ -57,7 +58,7 @@ impl Ramp {
 }
 
 /// How the limits of early termination tighten.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Tightening {
     /// Along a straight line.
@@ -97,7 +98,7 @@ fn scale(step: u64, steps: f64) -> f64 {
 /// A virtual force that draws objects to their reference and fades as the task is learned
 /// (DexMachina, `envs/curriculum.py`: a spring-damper with stiffness 80 and damping 5, times 0.8 to 0.9
 /// whenever the task reward is above 0.6).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AssistConfig {
     /// Share at the start; 0 for no virtual force at all.
@@ -132,7 +133,7 @@ impl Default for AssistConfig {
 }
 
 /// What training relaxes, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Curriculum {
     /// Share of gravity on objects (0 to 1 over 1920 steps in ManipTrans).

@@ -19,10 +19,11 @@ use judging::{Shared, is_good};
 use nalgebra::Vector3;
 use rand::RngExt;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the actions of a frozen policy join the base, before the others join the result.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Below {
     /// How they join.
@@ -32,7 +33,7 @@ pub struct Below {
 }
 
 /// Settings of an environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrackConfig {
     /// Worlds.

@@ -16,10 +16,11 @@ use dextra_core::Pose;
 use dextra_core::pose;
 use dextra_sim::scene::{root_to_wrist, wrist_to_root};
 use nalgebra::{Point3, UnitQuaternion};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The finger whose way to its contact point says where a policy takes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Guide {
     /// The thumb, as in PKDA.
@@ -31,7 +32,7 @@ pub enum Guide {
 }
 
 /// Where within a hold the policy acts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GraspConfig {
     /// Whether holds are divided at all; otherwise the policy acts always.

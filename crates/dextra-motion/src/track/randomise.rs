@@ -7,10 +7,11 @@ use dextra_sim::scene::Scene;
 use nalgebra::{Translation3, UnitQuaternion, Vector3};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Standard deviations of what is added to measured observations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Noise {
     /// Metres.
@@ -40,7 +41,7 @@ impl Noise {
 }
 
 /// What training varies from episode to episode. The default varies nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Randomisation {
     /// Objects that no hand touches at the start are moved by up to so much in the plane, metres, evenly

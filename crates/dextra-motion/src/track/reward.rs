@@ -4,10 +4,11 @@ use super::seen::{Seen, SeenHand, SeenObject, SeenTip};
 use super::task::{Frame, Goal};
 use dextra_core::{Pose, pose};
 use nalgebra::{Point3, Vector3};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `weight * exp(-rate * error)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential {
     /// Weight; 0 switches the term off.
@@ -29,7 +30,7 @@ impl Exponential {
 }
 
 /// DexMan's contact prior, equation 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {
     /// `w_c` of tips; 0.5 in the paper, 0 switches the term off.
@@ -45,7 +46,7 @@ pub struct PriorConfig {
 }
 
 /// PKDA's unified reward of approach, grasp and lift; see [`unified`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnifiedConfig {
     /// Weight of the whole; 0 switches it off.
@@ -67,7 +68,7 @@ pub struct UnifiedConfig {
 }
 
 /// Weights of all terms. A reward is given per control step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardConfig {
     /// Object position error, metres; mean over objects.

@@ -5,11 +5,12 @@ use super::seen::{Level, Seen, SeenHand};
 use super::task::Frame;
 use dextra_core::pose;
 use nalgebra::{Point3, Vector3};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Limits beyond which an episode is given up; infinite for none. Those of objects and those of hands
 /// tighten by factors of their own ([`Relaxation`]).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Termination {
     /// Object position error, metres.
@@ -68,7 +69,7 @@ impl Termination {
 /// When a tip that should touch has not touched for too long. In ManipTrans the steps without contact count from
 /// before it should touch; here only those in which it should, since robot fingers close on an object slowly
 /// where recorded human ones are in it already.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MissedContact {
     /// Control steps on end in which it should push on an object and does not; 0 for no limit (3 in ManipTrans).

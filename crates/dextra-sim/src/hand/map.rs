@@ -22,11 +22,11 @@
 //! ```
 
 use super::HandError;
-use super::names::nearest;
 use dextra_core::Side;
 use dextra_core::demonstration::keypoint;
 use dextra_core::hand::{BodyPoint, Finger, HandMap, KeypointLink};
 use dextra_core::kinematics::KinematicTree;
+use dextra_core::names::nearest;
 use mujoco_rs::prelude::*;
 use nalgebra::{Point3, Vector3};
 use serde::Deserialize;

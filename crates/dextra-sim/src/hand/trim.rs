@@ -3,9 +3,9 @@
 use super::compile::{self, failed, reason};
 use super::derive::{self, Finding};
 use super::map::RawMap;
-use super::names::nearest;
 use super::{HandError, extract, linkage, servo, urdf};
 use dextra_core::kinematics::KinematicTree;
+use dextra_core::names::nearest;
 use mujoco_rs::prelude::*;
 use mujoco_rs::wrappers::mj_editing::{MjsBody, MjsGeom, MjsMesh};
 use std::fs::File;

@@ -1,13 +1,15 @@
 //! How a policy is trained: a recipe in TOML, built in or the user's own.
 
 use crate::error::Error;
+use dextra_core::names;
 use dextra_learn::{NetworkConfig, PpoConfig, TrainConfig};
 use dextra_motion::track::TrackConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The base motion that a policy corrects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Base {
     /// The trajectory that the search found.
@@ -30,7 +32,7 @@ impl Base {
 }
 
 /// When training has done enough.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Validation {
     /// Iterations from one validation to the next.
@@ -50,7 +52,7 @@ impl Default for Validation {
 }
 
 /// A policy of hand motion that learns first, without objects, and is frozen then (stage 1 of ManipTrans).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImitatorRecipe {
     /// Iterations.
@@ -72,7 +74,7 @@ pub struct ImitatorRecipe {
 
 /// A recipe. What it does not say has the defaults of [`TrackConfig`], [`PpoConfig`] and
 /// [`NetworkConfig`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Its name.
@@ -111,6 +113,18 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("dexmachina", include_str!("../../recipes/dexmachina.toml")),
 ];
 
+/// The reader's message, with the name that was probably meant by an unknown one.
+fn with_hint(message: &str) -> String {
+    let message = message.trim_end();
+    let mut quoted =
+        message.rsplit("unknown ").next().unwrap_or_default().split('`').skip(1).step_by(2);
+    let unknown = message.contains("unknown field") || message.contains("unknown variant");
+    match quoted.next().filter(|_| unknown) {
+        Some(name) => format!("{message}{}", names::hint(name, quoted)),
+        None => message.to_owned(),
+    }
+}
+
 impl Recipe {
     /// Names of the built-in recipes.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -130,8 +144,9 @@ impl Recipe {
         if path.extension().is_none_or(|ext| ext != "toml") {
             let known: Vec<&str> = Self::names().collect();
             return Err(Error::Request(format!(
-                "there is no recipe `{name}`; there are {}, and files that end in .toml",
-                known.join(", ")
+                "there is no recipe `{name}`; there are {}, and files that end in .toml{}",
+                known.join(", "),
+                names::hint(name, known.iter().copied())
             )));
         }
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
@@ -141,7 +156,7 @@ impl Recipe {
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let refuse =
             |problem: String| Error::Request(format!("recipe {}: {problem}", path.display()));
-        let recipe: Self = toml::from_str(text).map_err(|e| refuse(e.to_string()))?;
+        let recipe: Self = toml::from_str(text).map_err(|e| refuse(with_hint(&e.to_string())))?;
         let ones = [recipe.iterations, recipe.validation.every, recipe.validation.trials as u64];
         if ones.contains(&0) {
             let what = "iterations, validation.every and validation.trials must be at least 1";
@@ -180,6 +195,14 @@ impl Recipe {
         }
         let text = toml::to_string(&table).map_err(Error::stage("recipe"))?;
         Self::parse(&text, Path::new(&format!("{} with {}", self.name, settings.join(" "))))
+    }
+
+    /// What the built-in recipe or file `name` says itself, without defaults.
+    pub(super) fn stated(name: &str) -> Result<String, Error> {
+        match BUILT_IN.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Ok((*text).to_owned()),
+            None => std::fs::read_to_string(name).map_err(Error::io("read", Path::new(name))),
+        }
     }
 
     /// The whole recipe, defaults included.
@@ -249,6 +272,10 @@ mod tests {
         }
     }
 
+    fn recipe_with(base: &str) -> Result<Recipe, Error> {
+        Recipe::parse(&format!("name = 'a'\nsource = ''\n{base}\niterations = 1"), Path::new("a"))
+    }
+
     #[test]
     fn unknown_names_and_fields_are_refused_with_the_valid_ones() {
         let error = Recipe::resolve("dextro").unwrap_err().to_string();
@@ -256,6 +283,10 @@ mod tests {
         let text =
             "name = 'a'\nsource = ''\nbase = 'refined'\niterations = 1\n[track]\nworld = 3\n";
         let error = Recipe::parse(text, Path::new("a.toml")).unwrap_err().to_string();
-        assert!(error.contains("a.toml") && error.contains("worlds"), "{error}");
+        assert!(error.contains("a.toml") && error.contains("did you mean `worlds`?"), "{error}");
+        let error = recipe_with("base = 'refind'").unwrap_err().to_string();
+        assert!(error.contains("did you mean `refined`?"), "{error}");
+        let error = recipe_with("base = 7").unwrap_err().to_string();
+        assert!(!error.contains("did you mean"), "{error}");
     }
 }

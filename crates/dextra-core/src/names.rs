@@ -3,8 +3,20 @@
 /// Most names that an error lists.
 const SHOWN: usize = 6;
 
+/// The one of `valid` that was probably meant by `name`: at most a third of its letters differ.
+pub fn meant<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = valid.into_iter().map(|v| (distance(name, v), v));
+    let (off, found) = near.min_by_key(|&(d, _)| d)?;
+    (off <= name.chars().count().max(found.chars().count()).div_ceil(3)).then_some(found)
+}
+
+/// `; did you mean ...?` where one of `valid` was probably meant, else nothing.
+pub fn hint<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    meant(name, valid).map(|v| format!("; did you mean `{v}`?")).unwrap_or_default()
+}
+
 /// Up to six of `valid`, nearest to `name` first, quoted and joined by commas.
-pub(super) fn nearest<'a>(name: &str, valid: impl Iterator<Item = &'a str>) -> String {
+pub fn nearest<'a>(name: &str, valid: impl Iterator<Item = &'a str>) -> String {
     let mut ranked: Vec<(usize, &str)> = valid.map(|v| (distance(name, v), v)).collect();
     if ranked.is_empty() {
         return "(none)".to_owned();
@@ -43,6 +55,17 @@ mod tests {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("LEAP", "leap"), 0);
+    }
+
+    #[test]
+    fn a_hint_needs_most_of_the_letters() {
+        let names = ["shadow", "allegro", "leap"];
+        assert_eq!(meant("shdow", names), Some("shadow"));
+        assert_eq!(meant("Laep", names), Some("leap"));
+        assert_eq!(meant("cube", names), None);
+        assert_eq!(meant("", names), None);
+        assert_eq!(hint("alegro", names), "; did you mean `allegro`?");
+        assert_eq!(hint("x", []), "");
     }
 
     #[test]
