@@ -127,7 +127,13 @@ pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
         let clean: Vec<Pose> = times.iter().map(|time| prop.path.at(*time)).collect();
         let stream = OBJECT_STREAMS + i as u64;
         let world_from_object = noisy_object(&clean, &mesh.vertices, seed, stream, noise);
-        ObjectTrack { name: prop.name.to_owned(), mesh, world_from_object, mass: Some(prop.mass) }
+        ObjectTrack {
+            name: prop.name.to_owned(),
+            mesh,
+            world_from_object,
+            mass: Some(prop.mass),
+            articulation: None,
+        }
     });
     Demonstration {
         name: clip.name().to_owned(),

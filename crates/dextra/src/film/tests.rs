@@ -29,7 +29,7 @@ fn states() -> Vec<Vec<f64>> {
 }
 
 fn recording<'a>(reference: &'a Reference, qpos: &'a [Vec<f64>]) -> Recording<'a> {
-    Recording { object_bodies: &["cube"], reference, qpos, dt: 0.005 }
+    Recording { object_bodies: &["cube"], joints: &[], reference, qpos, dt: 0.005 }
 }
 
 fn renderer() -> Option<Renderer> {
