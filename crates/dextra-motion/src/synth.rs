@@ -17,8 +17,12 @@ mod tests;
 
 pub use noise::NoiseConfig;
 
+use script::Script;
+
 use dextra_core::demonstration::Keypoints;
-use dextra_core::{Demonstration, HandTrack, ObjectTrack, Pose, Provenance};
+use dextra_core::{
+    Articulation, Demonstration, HandTrack, Joint, JointKind, ObjectTrack, Pose, Provenance,
+};
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 
 /// Frames per second of every synthetic clip.
@@ -52,6 +56,8 @@ pub enum SynthClip {
     Pair,
     /// A bar (24 cm, 100 g) lifted by the right hand, taken over by the left in the air, put down.
     Handover,
+    /// A box (20 x 16 x 10 cm, 2 kg) whose hinged lid is opened by 50 deg at its knob and closed again.
+    Lid,
 }
 
 /// A name that is no synthetic clip.
@@ -64,7 +70,7 @@ pub struct UnknownClip {
 
 impl SynthClip {
     /// All clips.
-    pub const ALL: [SynthClip; 10] = [
+    pub const ALL: [SynthClip; 11] = [
         SynthClip::Bottle,
         SynthClip::Cube,
         SynthClip::Stick,
@@ -75,6 +81,7 @@ impl SynthClip {
         SynthClip::Turn,
         SynthClip::Pair,
         SynthClip::Handover,
+        SynthClip::Lid,
     ];
 
     /// The name it is asked for by: its own in lower case.
@@ -90,6 +97,7 @@ impl SynthClip {
             SynthClip::Turn => "turn",
             SynthClip::Pair => "pair",
             SynthClip::Handover => "handover",
+            SynthClip::Lid => "lid",
         }
     }
 
@@ -135,7 +143,7 @@ pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
             articulation: None,
         }
     });
-    Demonstration {
+    let mut demo = Demonstration {
         name: clip.name().to_owned(),
         fps: FPS,
         gravity: Vector3::new(0.0, 0.0, -9.81),
@@ -147,7 +155,37 @@ pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
             inputs_sha256: Vec::new(),
             notes: Vec::new(),
         },
+    };
+    for (index, joint) in &script.parts {
+        let coordinate = noisy_coordinate(&script, (*index, joint), &times, seed, noise);
+        demo.objects[*index].articulation = Some(Articulation { joint: *joint, coordinate });
     }
+    demo.place_parts();
+    demo
+}
+
+/// What a part's joint does, with the noise of an object's pose, within its range.
+fn noisy_coordinate(
+    script: &Script,
+    (part, joint): (usize, &Joint),
+    times: &[f64],
+    seed: u64,
+    config: &NoiseConfig,
+) -> Vec<f64> {
+    let rms = match joint.kind {
+        JointKind::Hinge => config.object_angle,
+        JointKind::Slider => config.object,
+    };
+    let random = &mut noise::stream(seed, OBJECT_STREAMS + part as u64);
+    let offsets = noise::smooth_wander(random, times.len(), FPS, rms, config.correlation);
+    let pose = |prop: usize, time: f64| script.props[prop].path.at(time);
+    let clean = times.iter().map(|&time| {
+        joint.coordinate(&(pose(joint.parent, time).inverse() * pose(part, time)), 0.0)
+    });
+    clean
+        .zip(&offsets)
+        .map(|(q, noise)| (q + noise.x).clamp(joint.range.0, joint.range.1))
+        .collect()
 }
 
 fn noisy_hand(

@@ -14,7 +14,7 @@ use crate::{grasps, outputs, pictures, plots};
 use dextra_core::Demonstration;
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
-use dextra_core::rollout::Limits;
+use dextra_core::rollout::{Limits, Reason};
 use dextra_core::signal::MovingInterval;
 use dextra_motion::evaluate::{
     GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
@@ -178,9 +178,12 @@ fn judge(
                 diagnose(rollout, &refined.reference, &evidence).map_err(Error::stage(STAGE))?;
             Some(match failure {
                 Some(failure) => named(failure),
-                None => {
-                    format!("penetration (frame {}): {}", deepest_frame(refined), rejection.reason)
-                }
+                None => match &rejection.reason {
+                    reason @ Reason::Joint { worst, .. } => {
+                        format!("joint (frame {}): {reason}", worst.frame)
+                    }
+                    reason => format!("penetration (frame {}): {reason}", deepest_frame(refined)),
+                },
             })
         }
     };
