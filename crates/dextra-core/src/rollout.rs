@@ -354,8 +354,7 @@ impl Rollout {
         ];
         for (kind, error, allowed) in joints {
             let (Some(error), Some(allowed)) = (error, allowed) else { continue };
-            // A number that is not finite is below nothing.
-            if !(error.max.value < allowed) {
+            if error.max.value >= allowed {
                 return Err(Reason::Joint { kind, worst: error.max, allowed });
             }
         }

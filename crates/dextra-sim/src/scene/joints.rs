@@ -5,6 +5,7 @@ use dextra_core::{Joint, JointKind, Pose};
 use mujoco_rs::prelude::*;
 use mujoco_rs::wrappers::mj_editing::MjsBody;
 use nalgebra::{Point3, Vector3};
+use std::cmp::Ordering;
 
 /// What joints of objects resist with. No recording states it, so these are assumptions: a light lid
 /// falls shut when it is let go, and stays where it is when it stands upright.
@@ -28,7 +29,7 @@ pub(super) fn check(objects: &[ObjectPlacement<'_>]) -> Result<(), SceneError> {
             "its parent is no earlier object"
         } else if (joint.axis.norm() - 1.0).abs() > 1e-6 {
             "its axis is not of unit length"
-        } else if !(joint.range.0 < joint.range.1) {
+        } else if joint.range.0.partial_cmp(&joint.range.1) != Some(Ordering::Less) {
             "its range is empty"
         } else {
             continue;

@@ -31,7 +31,8 @@ fn every_clip_lifts_and_lasts_as_it_says() {
             SynthClip::Lid => (0.0, 5.9),
         };
         let name = case.clip.name();
-        for object in &case.demo.objects {
+        // A part is not lifted; the test of its clip says where it goes.
+        for object in case.demo.objects.iter().filter(|object| object.articulation.is_none()) {
             let heights = object.world_from_object.iter().map(|pose| pose.translation.z);
             let lifted = heights.fold(0.0, f64::max) - object.world_from_object[0].translation.z;
             assert!((lifted - lift).abs() < 1e-9, "{name}: lifted {lifted}");
