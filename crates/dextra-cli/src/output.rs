@@ -158,6 +158,17 @@ pub fn reports_table(reports: &[Report], colour: bool) -> String {
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
         };
         text += &format!("{}: meets {}; misses {}\n", r.hand, list(true), list(false));
+        let joints = [
+            ("hinge", "deg", r.e_hinge_deg, r.max_hinge_deg),
+            ("slider", "cm", r.e_slider_cm, r.max_slider_cm),
+        ];
+        for (joint, unit, mean, largest) in joints {
+            if let (Some(mean), Some(largest)) = (mean, largest) {
+                let (mean, largest) = (number(mean, 1), number(largest, 1));
+                text +=
+                    &format!("{}: {joint} {mean} {unit} off, {largest} {unit} at most\n", r.hand);
+            }
+        }
         if let Some(cause) = &r.cause {
             text += &format!("{}: {} because {cause}\n", r.hand, r.status.name());
         }
@@ -266,6 +277,10 @@ mod tests {
             e_ft_cm: 1.0,
             max_t_cm: 1.0,
             max_r_deg: 1.0,
+            e_hinge_deg: None,
+            max_hinge_deg: None,
+            e_slider_cm: None,
+            max_slider_cm: None,
             self_penetration_p99_mm: 0.0,
             object_penetration_p99_mm: 0.0,
             frames: 10,

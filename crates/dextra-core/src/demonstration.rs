@@ -1,7 +1,8 @@
 //! What a person did: hands as 21 keypoints, objects as meshes with poses over time.
 
-use crate::{Pose, TriMesh};
+use crate::{Articulation, Pose, TriMesh, pose};
 use nalgebra::{Point3, Vector3};
+use std::borrow::Cow;
 
 /// Which hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +71,9 @@ pub struct ObjectTrack {
     pub world_from_object: Vec<Pose>,
     /// Mass in kilograms when the recording states it.
     pub mass: Option<f64>,
+    /// The joint of an object that is a part of an earlier one, and what it does. The poses of a part
+    /// are those that parent and coordinate give it: [`Demonstration::place_parts`].
+    pub articulation: Option<Articulation>,
 }
 
 /// Where data comes from and what may be done with it; copied into every artifact made from it.
@@ -108,14 +112,6 @@ impl Demonstration {
     /// objects are reflected in the plane `y = 0` of their own frame.
     pub fn mirrored(&self) -> Demonstration {
         let point = |p: &Point3<f64>| Point3::new(p.x, -p.y, p.z);
-        let pose = |p: &Pose| {
-            let (t, q) = (p.translation.vector, p.rotation.quaternion());
-            let turned = nalgebra::Quaternion::new(q.w, -q.i, q.j, -q.k);
-            Pose::from_parts(
-                Vector3::new(t.x, -t.y, t.z).into(),
-                nalgebra::UnitQuaternion::new_unchecked(turned),
-            )
-        };
         let hands = self.hands.iter().map(|hand| HandTrack {
             side: hand.side.other(),
             keypoints_in_world: hand
@@ -126,7 +122,11 @@ impl Demonstration {
         });
         let objects = self.objects.iter().map(|object| ObjectTrack {
             mesh: object.mesh.mirrored_y(),
-            world_from_object: object.world_from_object.iter().map(pose).collect(),
+            world_from_object: object.world_from_object.iter().map(pose::mirrored_y).collect(),
+            articulation: object.articulation.as_ref().map(|part| Articulation {
+                joint: part.joint.mirrored(),
+                coordinate: part.coordinate.clone(),
+            }),
             ..object.clone()
         });
         Demonstration {
@@ -135,6 +135,39 @@ impl Demonstration {
             objects: objects.collect(),
             ..self.clone()
         }
+    }
+
+    /// Puts every part where its parent and its coordinate have it.
+    ///
+    /// # Panics
+    /// When a parent is no earlier object, or tracks differ in length.
+    pub fn place_parts(&mut self) {
+        for index in 0..self.objects.len() {
+            let (earlier, later) = self.objects.split_at_mut(index);
+            let part = &mut later[0];
+            let Some(Articulation { joint, coordinate }) = &part.articulation else { continue };
+            let parents = &earlier[joint.parent].world_from_object;
+            assert_eq!(parents.len(), coordinate.len(), "frames of a part and its parent");
+            part.world_from_object = parents
+                .iter()
+                .zip(coordinate)
+                .map(|(parent, &q)| parent * joint.parent_from_part_at(q))
+                .collect();
+        }
+    }
+
+    /// Object `index` as whoever handles it moves it: a part as if its parent had stayed where it was at
+    /// first, any other object as it is.
+    pub fn handled(&self, index: usize) -> Cow<'_, ObjectTrack> {
+        let object = &self.objects[index];
+        let Some(Articulation { joint, coordinate }) = &object.articulation else {
+            return Cow::Borrowed(object);
+        };
+        let Some(parent) = self.objects[joint.parent].world_from_object.first() else {
+            return Cow::Borrowed(object);
+        };
+        let poses = coordinate.iter().map(|&q| parent * joint.parent_from_part_at(q)).collect();
+        Cow::Owned(ObjectTrack { world_from_object: poses, ..object.clone() })
     }
 
     /// Number of frames.
@@ -223,6 +256,7 @@ mod tests {
                     3
                 ],
                 mass: None,
+                articulation: None,
             }],
             provenance: Provenance::default(),
         }

@@ -6,6 +6,7 @@
 //! Units are SI and radians; frames are in names (`world_from_palm`); quaternions are `wxyz`
 //! wherever they leave the process.
 
+pub mod articulation;
 pub mod cause;
 pub mod closure;
 pub mod demonstration;
@@ -22,6 +23,7 @@ pub mod retime;
 pub mod rollout;
 pub mod signal;
 
+pub use articulation::{Articulation, Joint, JointKind};
 pub use demonstration::{Demonstration, HandTrack, ObjectTrack, Provenance, Side};
 pub use mesh::TriMesh;
 pub use motion::{HandMotion, Motion};

@@ -15,6 +15,7 @@ use crate::demonstration::keypoint;
 use crate::pose;
 use crate::retime::Peak;
 use crate::rollout::{HandRollout, Reference, Rollout};
+use crate::{Joint, JointKind, Pose};
 
 /// What [`evaluate`] measured. SI units and radians.
 ///
@@ -38,6 +39,10 @@ pub struct Metrics {
     pub max_t: Peak,
     /// Largest rotation error of any object, radians, and its judged frame.
     pub max_r: Peak,
+    /// Error of the worst hinge, radians; `None` without a hinge.
+    pub hinge: Option<JointError>,
+    /// Error of the worst slider, metres; `None` without a slider.
+    pub slider: Option<JointError>,
     /// Deepest hand-object penetration, metres.
     pub object_penetration_max: f64,
     /// 99th percentile of the hand-object penetration over the steps in which they touch, metres.
@@ -54,6 +59,15 @@ pub struct Metrics {
     pub saturation_mean: f64,
     /// Which success rules are met.
     pub protocols: Protocols,
+}
+
+/// How far a joint is from the coordinate demanded, radians or metres; infinite where it is unknown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointError {
+    /// Mean over the frames that the means of objects run over.
+    pub mean: f64,
+    /// The largest error and its judged frame.
+    pub max: Peak,
 }
 
 /// Rollout and reference do not belong together.
@@ -142,6 +156,25 @@ pub fn object_errors(
         .collect())
 }
 
+/// Errors of the coordinate of a part's joint at every judged frame, radians or metres, `[F]`; infinite
+/// where it is unknown. `object` is the part, `joint` what the simulator made of its joint.
+fn joint_errors(
+    rollout: &Rollout,
+    reference: &Reference,
+    object: usize,
+    joint: &Joint,
+) -> Vec<f64> {
+    let of = |parent: &Pose, part: &Pose| joint.coordinate(&(parent.inverse() * part), 0.0);
+    let frames = reference.frames.iter().map(|frame| {
+        let pose = |o: usize| rollout.objects.get(o)?.world_from_object.get(frame.step);
+        let measured = of(pose(joint.parent)?, pose(object)?);
+        let demanded = &frame.world_from_object;
+        let demanded = of(demanded.get(joint.parent)?, demanded.get(object)?);
+        Some(joint.difference(measured, demanded)).filter(|error| error.is_finite())
+    });
+    frames.map(|error| error.unwrap_or(f64::INFINITY)).collect()
+}
+
 /// Measures a rollout against its reference.
 ///
 /// Errors when the two do not fit together. A rollout flagged as not finite may end early; what is
@@ -162,6 +195,17 @@ pub fn evaluate(rollout: &Rollout, reference: &Reference) -> Result<Metrics, Mis
     let e_r = errors.iter().map(|e| mean(&e.rotation)).fold(0.0, f64::max);
     let max_t = largest(errors.iter().map(|e| e.position.as_slice()));
     let max_r = largest(errors.iter().map(|e| e.rotation.as_slice()));
+    let worst_joint = |kind: JointKind| {
+        let of_kind = |(o, object): (usize, &crate::rollout::ObjectRollout)| {
+            let joint = object.joint.filter(|joint| joint.kind == kind)?;
+            Some(joint_errors(rollout, reference, o, &joint))
+        };
+        let errors: Vec<Vec<f64>> =
+            rollout.objects.iter().enumerate().filter_map(of_kind).collect();
+        let mean = errors.iter().map(|e| mean(e)).reduce(f64::max)?;
+        Some(JointError { mean, max: largest(errors.iter().map(Vec::as_slice)) })
+    };
+    let (hinge, slider) = (worst_joint(JointKind::Hinge), worst_joint(JointKind::Slider));
     let e_j = worst_hand(rollout, reference, |k| !keypoint::TIPS.contains(&k));
     let e_ft = worst_hand(rollout, reference, |k| keypoint::TIPS.contains(&k));
 
@@ -186,6 +230,8 @@ pub fn evaluate(rollout: &Rollout, reference: &Reference) -> Result<Metrics, Mis
         e_ft,
         max_t,
         max_r,
+        hinge,
+        slider,
         object_penetration_max: max(&object_penetration),
         object_penetration_p99: p99(&object_penetration),
         self_penetration_max: max(&self_penetration),

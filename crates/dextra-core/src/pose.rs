@@ -35,6 +35,13 @@ pub fn distance_between(a: &Pose, b: &Pose) -> f64 {
     (a.translation.vector - b.translation.vector).norm()
 }
 
+/// The pose in a mirror, the plane `y = 0`.
+pub fn mirrored_y(pose: &Pose) -> Pose {
+    let (t, q) = (pose.translation.vector, pose.rotation.quaternion());
+    let turned = Quaternion::new(q.w, -q.i, q.j, -q.k);
+    Pose::from_parts(Translation3::new(t.x, -t.y, t.z), UnitQuaternion::new_unchecked(turned))
+}
+
 /// Interpolates: position linearly, rotation along the geodesic; `t` in `[0, 1]`.
 pub fn interpolate(a: &Pose, b: &Pose, t: f64) -> Pose {
     let rotation = a.rotation.try_slerp(&b.rotation, t, 1e-9).unwrap_or(if t < 0.5 {

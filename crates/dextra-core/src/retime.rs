@@ -192,7 +192,11 @@ pub fn resample(
         let poses: Vec<Pose> =
             times.iter().map(|&t| pose_at(&object.world_from_object, t)).collect();
         object.world_from_object = signal::smooth_poses(&poses, sigma);
+        if let Some(part) = &mut object.articulation {
+            part.coordinate = resample_numbers(&part.coordinate, &times, sigma);
+        }
     }
+    out.place_parts();
     if (factor - 1.0).abs() > 1e-9 {
         out.provenance.notes.push(format!("time scaled by a factor of {factor:.3}"));
     }
@@ -205,10 +209,20 @@ fn check_lengths(demo: &Demonstration, expected: usize) -> Result<(), RetimeErro
     if expected == 0 {
         return Err(RetimeError::Frames { track: "hand".into(), frames: 0, expected });
     }
-    match hands.chain(objects).find(|&(_, frames)| frames != expected) {
+    let parts = demo
+        .objects
+        .iter()
+        .filter_map(|o| Some((o.name.as_str(), o.articulation.as_ref()?.coordinate.len())));
+    match hands.chain(objects).chain(parts).find(|&(_, frames)| frames != expected) {
         Some((track, frames)) => Err(RetimeError::Frames { track: track.into(), frames, expected }),
         None => Ok(()),
     }
+}
+
+fn resample_numbers(values: &[f64], times: &[f64], sigma: f64) -> Vec<f64> {
+    let track: Vec<Vector3<f64>> = values.iter().map(|&x| Vector3::new(x, 0.0, 0.0)).collect();
+    let sampled: Vec<Vector3<f64>> = times.iter().map(|&t| cubic_at(&track, t)).collect();
+    signal::smooth_vectors(&sampled, sigma).into_iter().map(|v| v.x).collect()
 }
 
 fn resample_keypoints(frames: &[Keypoints], times: &[f64], sigma: f64) -> Vec<Keypoints> {

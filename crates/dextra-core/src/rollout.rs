@@ -3,7 +3,8 @@
 use crate::closure;
 use crate::demonstration::Keypoints;
 use crate::metrics::{self, Metrics, Mismatch, Protocol};
-use crate::{Pose, Side};
+use crate::retime::Peak;
+use crate::{Joint, JointKind, Pose, Side};
 use nalgebra::Point3;
 use std::ops::Deref;
 
@@ -14,6 +15,8 @@ pub struct ObjectRollout {
     pub name: String,
     /// Pose at every state, `[N + 1]`.
     pub world_from_object: Vec<Pose>,
+    /// The joint of an object that is a part of an earlier one, as simulated.
+    pub joint: Option<Joint>,
 }
 
 /// A robot hand during a rollout.
@@ -135,6 +138,11 @@ pub struct Limits {
     pub object_penetration: Option<f64>,
     /// Largest 99th percentile of self-penetration, metres; `None` for no limit.
     pub self_penetration: Option<f64>,
+    /// Every hinge must stay below this error at every judged frame, radians; `None` for no limit. The
+    /// default is DexMan's limit for the rotation of an object: no published rule judges the joint.
+    pub hinge: Option<f64>,
+    /// The same for sliders, metres; the default is DexMan's limit for the position of an object.
+    pub slider: Option<f64>,
 }
 
 impl Default for Limits {
@@ -143,6 +151,8 @@ impl Default for Limits {
             protocol: Protocol::Dexman,
             object_penetration: Some(0.01),
             self_penetration: Some(0.01),
+            hinge: Protocol::Dexman.every_frame().map(|(_, angle)| angle),
+            slider: Protocol::Dexman.every_frame().map(|(distance, _)| distance),
         }
     }
 }
@@ -216,6 +226,16 @@ pub enum Reason {
         /// What was measured.
         metrics: Box<Metrics>,
     },
+    /// A part is not where its joint should have it.
+    #[error("{}", coordinate_reason(*kind, *worst, *allowed))]
+    Joint {
+        /// Hinge or slider.
+        kind: JointKind,
+        /// The largest error, radians or metres, and its judged frame.
+        worst: Peak,
+        /// Allowed.
+        allowed: f64,
+    },
     /// Bodies are inside each other.
     #[error("{what} penetration is {:.1} mm (99th percentile), allowed {:.1} mm",
         value * 1000.0, allowed * 1000.0)]
@@ -227,6 +247,20 @@ pub enum Reason {
         /// Allowed, metres.
         allowed: f64,
     },
+}
+
+fn coordinate_reason(kind: JointKind, worst: Peak, allowed: f64) -> String {
+    let shown = |value: f64| match kind {
+        JointKind::Hinge => format!("{:.1} deg", value.to_degrees()),
+        JointKind::Slider => format!("{:.1} cm", value * 100.0),
+    };
+    let Peak { value, frame } = worst;
+    format!(
+        "a {} is {} off at frame {frame}, allowed {}",
+        kind.name(),
+        shown(value),
+        shown(allowed)
+    )
 }
 
 impl Rollout {
@@ -313,6 +347,16 @@ impl Rollout {
         if !metrics.protocols.passed(limits.protocol) {
             let metrics = Box::new(metrics);
             return Err(Reason::Protocol { protocol: limits.protocol, metrics });
+        }
+        let joints = [
+            (JointKind::Hinge, metrics.hinge, limits.hinge),
+            (JointKind::Slider, metrics.slider, limits.slider),
+        ];
+        for (kind, error, allowed) in joints {
+            let (Some(error), Some(allowed)) = (error, allowed) else { continue };
+            if error.max.value >= allowed {
+                return Err(Reason::Joint { kind, worst: error.max, allowed });
+            }
         }
         let checks = [
             ("hand-object", metrics.object_penetration_p99, limits.object_penetration),

@@ -12,6 +12,7 @@ pub mod myodm;
 pub mod myohand;
 mod objects;
 mod options;
+mod parts;
 mod settings;
 mod upright;
 mod write;

@@ -1,5 +1,6 @@
 //! Reads a rollout that was written as `rollout.npz` or as an episode of a collection.
 
+use crate::joints::read_joints;
 use crate::{DataError, Npz};
 use dextra_core::demonstration::Provenance;
 use dextra_core::rollout::{
@@ -38,9 +39,11 @@ pub fn load_rollout(path: &Path) -> Result<RolloutFile, DataError> {
         return Err(npz.problem("ctrl", problem));
     }
     let (objects, world_from_object) = poses(&npz, "object_pos", "object_quat_wxyz", states)?;
+    let joints = read_joints(&npz, objects)?;
     let objects = (0..objects).map(|o| ObjectRollout {
         name: o.to_string(),
         world_from_object: world_from_object.iter().map(|row| row[o]).collect(),
+        joint: joints[o],
     });
     let column = |key: &str| {
         let (shape, values) = npz.array_f64(key)?;

@@ -98,7 +98,7 @@ pub fn robustness(
             let angle: f64 = rng.random_range(0.0..std::f64::consts::TAU);
             let shift = Vector3::new(angle.cos(), angle.sin(), 0.0) * config.offset;
             let mut qpos = played.qpos0.to_vec();
-            for object in 0..scene.objects.len() {
+            for object in scene.free_objects() {
                 let moved = Translation3::from(shift) * scene.world_from_object(object, &qpos);
                 scene.set_object(object, &moved, &mut qpos);
             }

@@ -256,8 +256,9 @@ impl ClipView {
         let moving: Vec<_> = clean
             .objects
             .iter()
+            .enumerate()
             .zip(&outlines)
-            .map(|(object, outline)| moving_interval(object, outline, clean.fps))
+            .map(|((index, _), outline)| moving_interval(&clean.handled(index), outline, clean.fps))
             .collect();
         let distances = hold::Distances::new(&clean, surfaces, &outlines);
         findings.extend(tracks::support(&clean, &outlines, &moving, &distances));
@@ -284,6 +285,7 @@ fn moving_interval(
         mesh: dextra_core::TriMesh { vertices: outline.to_vec(), faces: Vec::new() },
         world_from_object: object.world_from_object.clone(),
         mass: None,
+        articulation: None,
     };
     signal::object_moving_interval(&track, fps)
 }

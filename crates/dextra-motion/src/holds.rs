@@ -42,8 +42,9 @@ const SLIDES: f64 = 0.008;
 /// Every motion of an object belongs to at least one hand: to the nearest when none is near.
 pub fn holds(demo: &Demonstration, surfaces: &[&Surface]) -> Vec<Hold> {
     let mut holds = Vec::new();
-    for (object, track) in demo.objects.iter().enumerate() {
-        let moves = object_moves(track, demo.fps);
+    for object in 0..demo.objects.len() {
+        // A part that its parent carries along is not held for that.
+        let moves = object_moves(&demo.handled(object), demo.fps);
         if moves.is_empty() {
             continue;
         }
@@ -160,7 +161,7 @@ fn stretches(near: &[bool], gap: usize, shortest: usize) -> Vec<(usize, usize)> 
 }
 
 fn slides(demo: &Demonstration, object: usize, motion: &MovingInterval) -> bool {
-    let track = &demo.objects[object];
+    let track = demo.handled(object);
     let lowest = |frame: usize| {
         let pose = &track.world_from_object[frame];
         track.mesh.vertices.iter().map(|v| (pose * v).z).fold(f64::INFINITY, f64::min)

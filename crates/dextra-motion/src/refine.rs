@@ -196,12 +196,7 @@ impl Stage {
         let rest = settle(input, &scene_config, first_take, &mut notes)?;
         let placements: Vec<HandPlacement<'_>> =
             (0..input.hands.len()).map(|index| placement(input, &timeline, index)).collect();
-        let objects: Vec<ObjectPlacement<'_>> = input
-            .objects
-            .iter()
-            .zip(&rest)
-            .map(|(object, pose)| ObjectPlacement { object, world_from_object: *pose })
-            .collect();
+        let objects = objects(input, &rest);
         let scene = Scene::compose(&scene_config, &placements, &objects)?;
         Ok(Self { scene, timeline, rest, human, notes })
     }
@@ -336,6 +331,18 @@ fn table_height(demo: &Demonstration, first_take: Option<usize>) -> f64 {
         .unwrap_or(0.0)
 }
 
+/// The objects of a demonstration at given poses, parts on their joints.
+fn objects<'a>(input: &RefineInput<'a>, poses: &[Pose]) -> Vec<ObjectPlacement<'a>> {
+    let placed = input.objects.iter().zip(&input.demo.objects).zip(poses);
+    placed
+        .map(|((object, track), pose)| ObjectPlacement {
+            object,
+            world_from_object: *pose,
+            joint: track.articulation.as_ref().map(|part| part.joint),
+        })
+        .collect()
+}
+
 /// Lets the objects come to rest on the table without any hand.
 fn settle(
     input: &RefineInput<'_>,
@@ -363,14 +370,10 @@ fn settle(
             nalgebra::Translation3::new(0.0, 0.0, lift) * rest
         })
         .collect();
-    let placements: Vec<ObjectPlacement<'_>> = input
-        .objects
-        .iter()
-        .zip(&start)
-        .map(|(object, pose)| ObjectPlacement { object, world_from_object: *pose })
-        .collect();
+    let placements = objects(input, &start);
     let scene = Scene::compose(config, &[], &placements)?;
     let mut world = World::new(&scene);
+    world.reset(&scene.default_qpos());
     for _ in 0..(SETTLE_S / config.timestep).round() as usize {
         world.step(&[]);
     }

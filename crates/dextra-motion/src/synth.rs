@@ -17,8 +17,12 @@ mod tests;
 
 pub use noise::NoiseConfig;
 
+use script::Script;
+
 use dextra_core::demonstration::Keypoints;
-use dextra_core::{Demonstration, HandTrack, ObjectTrack, Pose, Provenance, names};
+use dextra_core::{
+    Articulation, Demonstration, HandTrack, Joint, JointKind, ObjectTrack, Pose, Provenance, names,
+};
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 
 /// Frames per second of every synthetic clip.
@@ -52,6 +56,8 @@ pub enum SynthClip {
     Pair,
     /// A bar (24 cm, 100 g) lifted by the right hand, taken over by the left in the air, put down.
     Handover,
+    /// A box (20 x 16 x 10 cm, 2 kg) whose hinged lid is opened by 50 deg at its knob and closed again.
+    Lid,
 }
 
 /// A name that is no synthetic clip.
@@ -70,7 +76,7 @@ impl UnknownClip {
 
 impl SynthClip {
     /// All clips.
-    pub const ALL: [SynthClip; 10] = [
+    pub const ALL: [SynthClip; 11] = [
         SynthClip::Bottle,
         SynthClip::Cube,
         SynthClip::Stick,
@@ -81,6 +87,7 @@ impl SynthClip {
         SynthClip::Turn,
         SynthClip::Pair,
         SynthClip::Handover,
+        SynthClip::Lid,
     ];
 
     /// The name it is asked for by: its own in lower case.
@@ -96,6 +103,7 @@ impl SynthClip {
             SynthClip::Turn => "turn",
             SynthClip::Pair => "pair",
             SynthClip::Handover => "handover",
+            SynthClip::Lid => "lid",
         }
     }
 
@@ -133,9 +141,15 @@ pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
         let clean: Vec<Pose> = times.iter().map(|time| prop.path.at(*time)).collect();
         let stream = OBJECT_STREAMS + i as u64;
         let world_from_object = noisy_object(&clean, &mesh.vertices, seed, stream, noise);
-        ObjectTrack { name: prop.name.to_owned(), mesh, world_from_object, mass: Some(prop.mass) }
+        ObjectTrack {
+            name: prop.name.to_owned(),
+            mesh,
+            world_from_object,
+            mass: Some(prop.mass),
+            articulation: None,
+        }
     });
-    Demonstration {
+    let mut demo = Demonstration {
         name: clip.name().to_owned(),
         fps: FPS,
         gravity: Vector3::new(0.0, 0.0, -9.81),
@@ -147,7 +161,37 @@ pub fn synth(clip: SynthClip, seed: u64, noise: &NoiseConfig) -> Demonstration {
             inputs_sha256: Vec::new(),
             notes: Vec::new(),
         },
+    };
+    for (index, joint) in &script.parts {
+        let coordinate = noisy_coordinate(&script, (*index, joint), &times, seed, noise);
+        demo.objects[*index].articulation = Some(Articulation { joint: *joint, coordinate });
     }
+    demo.place_parts();
+    demo
+}
+
+/// What a part's joint does, with the noise of an object's pose, within its range.
+fn noisy_coordinate(
+    script: &Script,
+    (part, joint): (usize, &Joint),
+    times: &[f64],
+    seed: u64,
+    config: &NoiseConfig,
+) -> Vec<f64> {
+    let rms = match joint.kind {
+        JointKind::Hinge => config.object_angle,
+        JointKind::Slider => config.object,
+    };
+    let random = &mut noise::stream(seed, OBJECT_STREAMS + part as u64);
+    let offsets = noise::smooth_wander(random, times.len(), FPS, rms, config.correlation);
+    let pose = |prop: usize, time: f64| script.props[prop].path.at(time);
+    let clean = times.iter().map(|&time| {
+        joint.coordinate(&(pose(joint.parent, time).inverse() * pose(part, time)), 0.0)
+    });
+    clean
+        .zip(&offsets)
+        .map(|(q, noise)| (q + noise.x).clamp(joint.range.0, joint.range.1))
+        .collect()
 }
 
 fn noisy_hand(

@@ -169,10 +169,10 @@ impl Renderer {
         self.data.model().qpos0()
     }
 
-    /// Where the free joint of `body` starts in `qpos` (x y z, then the quaternion `wxyz`), or
-    /// `None` when the body is unknown or has no free joint of its own.
-    pub fn free_joint_qpos(&self, body: &str) -> Option<usize> {
-        cast::free_joint_qpos(self.data.model(), body)
+    /// Where the joint of `body` starts in `qpos` (of a free joint x y z, then the quaternion `wxyz`), or
+    /// `None` when the body is unknown or has no joint of its own.
+    pub fn joint_qpos(&self, body: &str) -> Option<usize> {
+        cast::joint_qpos(self.data.model(), body)
     }
 
     /// A camera that sees all of `points` (world frame, metres) in this renderer's pictures.

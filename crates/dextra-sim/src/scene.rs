@@ -5,14 +5,15 @@
 //! MuJoCo that loads the exported files replays it exactly (invariant 1).
 
 pub mod exported;
+mod joints;
 mod names;
 mod parts;
 mod wrist;
 
 use crate::hand::Hand;
 use crate::object::ObjectModel;
-use dextra_core::Pose;
 use dextra_core::closure::Body;
+use dextra_core::{Joint, Pose};
 use mujoco_rs::prelude::*;
 use nalgebra::{Point3, UnitQuaternion, Vector3};
 use names::{object_body, prefixes, wrist_body, wrist_names};
@@ -47,6 +48,14 @@ pub enum SceneError {
         index: usize,
         /// The name.
         name: String,
+    },
+    /// The joint of a part makes no sense.
+    #[error("the joint of object `{name}`: {problem}")]
+    Joint {
+        /// The part.
+        name: String,
+        /// What is wrong.
+        problem: &'static str,
     },
     /// A mesh or texture file of a hand cannot be read.
     #[error("hand `{hand}`: file {path} cannot be read: {source}")]
@@ -135,8 +144,10 @@ pub struct HandPlacement<'a> {
 pub struct ObjectPlacement<'a> {
     /// Geometry and mass.
     pub object: &'a ObjectModel,
-    /// Initial pose.
+    /// Initial pose; of a part, the pose that its joint comes nearest to.
     pub world_from_object: Pose,
+    /// The joint of a part of an earlier object; other objects move freely.
+    pub joint: Option<Joint>,
 }
 
 /// What a geom belongs to.
@@ -176,8 +187,11 @@ pub struct SceneHand {
 pub struct SceneObject {
     /// Body name.
     pub body: String,
-    /// Address in `qpos` of the seven numbers of the free joint: position and quaternion `wxyz`.
+    /// Address in `qpos` of the seven numbers of the free joint, position and quaternion `wxyz`; of a
+    /// part, that of its coordinate (radians or metres).
     pub qpos: usize,
+    /// The joint of a part, as compiled.
+    pub joint: Option<Joint>,
 }
 
 /// A compiled scene and the text and files it was compiled from.
@@ -196,6 +210,8 @@ pub struct Scene {
     pub owner: Vec<Owner>,
     /// Physics settings.
     pub config: SceneConfig,
+    /// See [`Scene::default_qpos`].
+    start: Vec<f64>,
 }
 
 const AXES: [(&str, [f64; 3]); 3] =
@@ -213,6 +229,7 @@ impl Scene {
     ) -> Result<Scene, SceneError> {
         crate::hand::route_engine_log();
         check_names(objects)?;
+        joints::check(objects)?;
         let mut spec = MjSpec::new();
         let mut files = Vec::new();
         let prefixes = prefixes(hands);
@@ -231,7 +248,9 @@ impl Scene {
         };
         add_table(&mut spec, config.table_height, objects).map_err(engine("given a table"))?;
         for placement in objects {
-            add_object(&mut spec, &mut files, placement).map_err(engine("given an object"))?;
+            let parent = placement.joint.map(|joint| object_body(objects[joint.parent].object));
+            add_object(&mut spec, &mut files, placement, parent)
+                .map_err(engine("given an object"))?;
         }
         harden(&mut spec);
         spec.compile_with_vfs(&virtual_files(&files)).map_err(engine("compiled"))?;
@@ -305,15 +324,23 @@ impl Scene {
         let mut scene_objects = Vec::new();
         for placement in objects {
             let body = object_body(placement.object);
-            scene_objects.push(SceneObject { qpos: joint(&body)?, body });
+            let id = |kind| model.name_to_id(kind, &body).ok_or_else(|| missing(&body));
+            let (element, id) = (id(MjtObjBase::mjOBJ_JOINT)?, id(MjtObjBase::mjOBJ_BODY)?);
+            let compiled = |asked| joints::compiled(&model, id, element, asked);
+            let joint = placement.joint.as_ref().map(compiled);
+            scene_objects.push(SceneObject {
+                qpos: model.jnt_qposadr()[element] as usize,
+                body,
+                joint,
+            });
         }
         let owner = (0..model.ngeom() as usize)
             .map(|geom| {
+                let name = |body| model.id_to_name(MjtObjBase::mjOBJ_BODY, body).unwrap_or("");
                 let body = model.geom_bodyid()[geom] as usize;
                 let root = model.body_rootid()[body] as usize;
-                let name = model.id_to_name(MjtObjBase::mjOBJ_BODY, root).unwrap_or("");
-                let hand = prefixes.iter().position(|p| name == wrist_body(p));
-                let object = scene_objects.iter().position(|o| o.body == name);
+                let hand = prefixes.iter().position(|p| name(root) == wrist_body(p));
+                let object = scene_objects.iter().position(|o| o.body == name(body));
                 match (hand, object) {
                     (Some(hand), _) => Owner::Hand(hand),
                     (_, Some(object)) => Owner::Object(object),
@@ -321,7 +348,8 @@ impl Scene {
                 }
             })
             .collect();
-        Ok(Scene {
+        let mut start = model.qpos0().to_vec();
+        let mut scene = Scene {
             xml,
             files,
             model: Arc::new(model),
@@ -329,7 +357,13 @@ impl Scene {
             objects: scene_objects,
             owner,
             config: config.clone(),
-        })
+            start: Vec::new(),
+        };
+        for (index, placement) in objects.iter().enumerate().filter(|(_, o)| o.joint.is_some()) {
+            scene.set_object(index, &placement.world_from_object, &mut start);
+        }
+        scene.start = start;
+        Ok(scene)
     }
 
     /// The same model with another physics step, seconds.
@@ -339,9 +373,10 @@ impl Scene {
         Arc::new(model)
     }
 
-    /// Joint positions of the compiled model's default state.
+    /// Joint positions with every object where it was placed: the compiled model's default state, but for
+    /// the coordinates of parts.
     pub fn default_qpos(&self) -> Vec<f64> {
-        self.model.qpos0().to_vec()
+        self.start.clone()
     }
 
     /// Pose of hand `index`'s root body from joint positions.
@@ -354,15 +389,6 @@ impl Scene {
     /// Joint angles of hand `index` in tree order.
     pub fn joints(&self, index: usize, qpos: &[f64]) -> Vec<f64> {
         self.hands[index].joint_qpos.iter().map(|&address| qpos[address]).collect()
-    }
-
-    /// Pose of object `index`.
-    pub fn world_from_object(&self, index: usize, qpos: &[f64]) -> Pose {
-        let at = self.objects[index].qpos;
-        dextra_core::pose::from_pos_quat(
-            [qpos[at], qpos[at + 1], qpos[at + 2]],
-            [qpos[at + 3], qpos[at + 4], qpos[at + 5], qpos[at + 6]],
-        )
     }
 
     /// Object `index` as contacts act on it: its centre of mass, and its radius of gyration as the length
@@ -406,13 +432,6 @@ impl Scene {
                 },
             )
             .collect()
-    }
-
-    /// Writes object `index`'s pose into joint positions.
-    pub fn set_object(&self, index: usize, world_from_object: &Pose, qpos: &mut [f64]) {
-        let at = self.objects[index].qpos;
-        qpos[at..at + 3].copy_from_slice(&dextra_core::pose::pos(world_from_object));
-        qpos[at + 3..at + 7].copy_from_slice(&dextra_core::pose::quat_wxyz(world_from_object));
     }
 
     /// Writes a hand's root pose and joints into joint positions; hinge angles are taken nearest to

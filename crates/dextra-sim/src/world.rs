@@ -277,6 +277,7 @@ pub fn replay(
             .map(|o| ObjectRollout {
                 name: o.body.strip_prefix("object/").unwrap_or(&o.body).to_owned(),
                 world_from_object: Vec::new(),
+                joint: o.joint,
             })
             .collect(),
         hands: hands

@@ -7,9 +7,9 @@
 mod animation;
 mod font;
 
-use dextra_core::Pose;
 use dextra_core::demonstration::keypoint::{INDEX_MCP, MIDDLE_MCP, PINKY_MCP, WRIST};
 use dextra_core::rollout::{Reference, ReferenceFrame};
+use dextra_core::{Joint, Pose};
 use dextra_data::{DataError, atomic};
 use dextra_sim::render::{Camera, Overlay, RenderError, Renderer, RgbImage, skeleton};
 use nalgebra::{Point3, Vector3};
@@ -62,6 +62,8 @@ impl Default for FilmConfig {
 pub struct Recording<'a> {
     /// Body of each object in the model, in the order of [`ReferenceFrame::world_from_object`].
     pub object_bodies: &'a [&'a str],
+    /// The joint of each object that is a part of an earlier one; empty where none is.
+    pub joints: &'a [Option<Joint>],
     /// The demonstration, with the state of the rollout that each frame is compared with.
     pub reference: &'a Reference,
     /// Simulated states, `[N + 1][nq]`.
@@ -107,8 +109,8 @@ pub fn film(
         .object_bodies
         .iter()
         .map(|&body| {
-            renderer.free_joint_qpos(body).ok_or_else(|| {
-                FilmError::Request(format!("the model has no free body {body:?} to film"))
+            renderer.joint_qpos(body).ok_or_else(|| {
+                FilmError::Request(format!("the model has no moving body {body:?} to film"))
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -117,9 +119,10 @@ pub fn film(
         .iter()
         .map(|&shot| {
             let (frame, state) = recording.at(shot)?;
-            let human = human_picture(renderer, frame, state, &addresses, &camera)?;
+            let places = Places { addresses: &addresses, joints: recording.joints };
+            let human = human_picture(renderer, frame, state, &places, &camera)?;
             let ghosts = if config.ghost {
-                ghosts(recording.object_bodies, frame, state, &addresses)
+                ghosts(recording.object_bodies, frame, state, &places)
             } else {
                 Vec::new()
             };
@@ -286,12 +289,12 @@ fn human_picture(
     renderer: &mut Renderer,
     frame: &ReferenceFrame,
     state: &[f64],
-    addresses: &[usize],
+    places: &Places<'_>,
     camera: &Camera,
 ) -> Result<RgbImage, FilmError> {
     let mut qpos = state.to_vec();
-    for (&at, pose) in addresses.iter().zip(&frame.world_from_object) {
-        place(&mut qpos, at, pose);
+    for index in 0..frame.world_from_object.len() {
+        places.put(index, &frame.world_from_object, &mut qpos);
     }
     let hands: Vec<Overlay> = frame.human_keypoints.iter().flatten().flat_map(skeleton).collect();
     Ok(renderer.render_without_robot(&qpos, camera, &hands)?)
@@ -303,16 +306,13 @@ fn ghosts(
     bodies: &[&str],
     frame: &ReferenceFrame,
     state: &[f64],
-    addresses: &[usize],
+    places: &Places<'_>,
 ) -> Vec<Overlay> {
     let mut ghosts = Vec::new();
-    for ((&body, &world_from_body), &at) in
-        bodies.iter().zip(&frame.world_from_object).zip(addresses)
+    for (index, (&body, &world_from_body)) in
+        bodies.iter().zip(&frame.world_from_object).enumerate()
     {
-        let Some(&[x, y, z, qw, qx, qy, qz]) = state.get(at..at + 7) else {
-            continue;
-        };
-        let simulated = dextra_core::pose::from_pos_quat([x, y, z], [qw, qx, qy, qz]);
+        let Some(simulated) = places.find(index, state) else { continue };
         let away = dextra_core::pose::distance_between(&simulated, &world_from_body)
             + GHOST_ARM * dextra_core::pose::angle_between(&simulated, &world_from_body);
         let strength = (away - GHOST_AWAY.0) / (GHOST_AWAY.1 - GHOST_AWAY.0);
@@ -325,12 +325,41 @@ fn ghosts(
     ghosts
 }
 
-/// Writes a pose into the seven numbers of a free joint. A state too short for it is left alone;
-/// drawing it reports the length.
-fn place(qpos: &mut [f64], at: usize, world_from_object: &Pose) {
-    if let Some(free) = qpos.get_mut(at..at + 7) {
-        free[..3].copy_from_slice(&dextra_core::pose::pos(world_from_object));
-        free[3..].copy_from_slice(&dextra_core::pose::quat_wxyz(world_from_object));
+/// Where the objects lie in a state. A state too short for one is left alone; drawing it reports the
+/// length.
+struct Places<'a> {
+    /// Where the joint of each object begins in `qpos`.
+    addresses: &'a [usize],
+    joints: &'a [Option<Joint>],
+}
+
+impl Places<'_> {
+    fn joint(&self, index: usize) -> Option<&Joint> {
+        self.joints.get(index)?.as_ref()
+    }
+
+    /// Puts one object of a scene where it is demanded.
+    fn put(&self, index: usize, world_from_object: &[Pose], qpos: &mut [f64]) {
+        let (at, pose) = (self.addresses[index], &world_from_object[index]);
+        if let Some(joint) = self.joint(index) {
+            let parent = world_from_object[joint.parent].inverse();
+            let coordinate = qpos.get_mut(at);
+            coordinate.into_iter().for_each(|q| *q = joint.coordinate(&(parent * pose), *q));
+        } else if let Some(free) = qpos.get_mut(at..at + 7) {
+            free[..3].copy_from_slice(&dextra_core::pose::pos(pose));
+            free[3..].copy_from_slice(&dextra_core::pose::quat_wxyz(pose));
+        }
+    }
+
+    /// Where one object is.
+    fn find(&self, index: usize, qpos: &[f64]) -> Option<Pose> {
+        let at = *self.addresses.get(index)?;
+        if let Some(joint) = self.joint(index) {
+            let parent = self.find(joint.parent, qpos)?;
+            return Some(parent * joint.parent_from_part_at(*qpos.get(at)?));
+        }
+        let &[x, y, z, qw, qx, qy, qz] = qpos.get(at..at + 7)? else { return None };
+        Some(dextra_core::pose::from_pos_quat([x, y, z], [qw, qx, qy, qz]))
     }
 }
 

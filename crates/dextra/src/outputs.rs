@@ -5,7 +5,7 @@
 use crate::error::Error;
 use dextra_core::rollout::{Reference, Rollout, Touch};
 use dextra_core::{Demonstration, Motion, Pose, pose};
-use dextra_data::NpzWriter;
+use dextra_data::{NpzWriter, write_joints};
 use dextra_motion::refine::trials::Quarantined;
 use dextra_sim::scene::Scene;
 use std::path::Path;
@@ -154,6 +154,8 @@ pub fn write_rollout(
     writer.array_f64("qpos", &[states, nq], &qpos).map_err(stage())?;
     writer.array_f64("ctrl", &[steps, rollout.nu], &rollout.ctrl).map_err(stage())?;
     object_arrays(&mut writer, rollout)?;
+    let joints: Vec<_> = rollout.objects.iter().map(|object| object.joint).collect();
+    write_joints(&mut writer, &joints).map_err(stage())?;
     for hand in &rollout.hands {
         let side = hand.side.name();
         let count = hand.keypoints.len();

@@ -23,6 +23,7 @@ const MOVING_PX: (u32, u32) = (320, 240);
 /// When nothing can be drawn on this machine, or a file cannot be written.
 pub fn write(out: &Path, refined: &Refined, objects: &[ObjectModel]) -> Result<(), FilmError> {
     let bodies: Vec<&str> = refined.scene.objects.iter().map(|o| o.body.as_str()).collect();
+    let joints: Vec<_> = refined.scene.objects.iter().map(|o| o.joint).collect();
     let visuals: Vec<Visual<'_>> = bodies
         .iter()
         .zip(objects)
@@ -31,6 +32,7 @@ pub fn write(out: &Path, refined: &Refined, objects: &[ObjectModel]) -> Result<(
     let model = film_model(&refined.scene.xml, &refined.scene.files, &visuals)?;
     let recording = Recording {
         object_bodies: &bodies,
+        joints: &joints,
         reference: &refined.reference,
         qpos: &refined.rollout.qpos,
         dt: refined.rollout.dt,

@@ -95,6 +95,18 @@ pub struct Report {
     /// Largest rotation error of the object at any frame, degrees.
     #[serde(deserialize_with = "nan_for_null")]
     pub max_r_deg: f64,
+    /// Mean error of the worst hinge between two objects, degrees; `None` without a hinge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_hinge_deg: Option<f64>,
+    /// Its largest error at any frame, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_hinge_deg: Option<f64>,
+    /// Mean error of the worst slider between two objects, centimetres; `None` without a slider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_slider_cm: Option<f64>,
+    /// Its largest error at any frame, centimetres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_slider_cm: Option<f64>,
     /// 99th percentile of the penetration of the hand into itself, millimetres.
     #[serde(deserialize_with = "nan_for_null")]
     pub self_penetration_p99_mm: f64,
@@ -258,6 +270,10 @@ pub(crate) mod tests {
             e_ft_cm: f64::NAN,
             max_t_cm: 3.5,
             max_r_deg: 12.0,
+            e_hinge_deg: None,
+            max_hinge_deg: None,
+            e_slider_cm: None,
+            max_slider_cm: None,
             self_penetration_p99_mm: 0.5,
             object_penetration_p99_mm: 1.25,
             frames: 120,

@@ -14,7 +14,7 @@ use crate::{grasps, outputs, pictures, plots};
 use dextra_core::Demonstration;
 use dextra_core::cause::{Evidence, Failure, diagnose, left_behind};
 use dextra_core::metrics::{self, Metrics};
-use dextra_core::rollout::Limits;
+use dextra_core::rollout::{Limits, Reason};
 use dextra_core::signal::MovingInterval;
 use dextra_motion::evaluate::{
     GraspDifference, Played, RobustnessConfig, at_half_step, grasp_difference, robustness,
@@ -178,9 +178,12 @@ fn judge(
                 diagnose(rollout, &refined.reference, &evidence).map_err(Error::stage(STAGE))?;
             Some(match failure {
                 Some(failure) => named(failure),
-                None => {
-                    format!("penetration (frame {}): {}", deepest_frame(refined), rejection.reason)
-                }
+                None => match &rejection.reason {
+                    reason @ Reason::Joint { worst, .. } => {
+                        format!("joint (frame {}): {reason}", worst.frame)
+                    }
+                    reason => format!("penetration (frame {}): {reason}", deepest_frame(refined)),
+                },
             })
         }
     };
@@ -335,6 +338,10 @@ fn report(
         e_ft_cm: cm(m.e_ft.unwrap_or(f64::NAN)),
         max_t_cm: cm(m.max_t.value),
         max_r_deg: m.max_r.value.to_degrees(),
+        e_hinge_deg: m.hinge.map(|hinge| hinge.mean.to_degrees()),
+        max_hinge_deg: m.hinge.map(|hinge| hinge.max.value.to_degrees()),
+        e_slider_cm: m.slider.map(|slider| cm(slider.mean)),
+        max_slider_cm: m.slider.map(|slider| cm(slider.max.value)),
         self_penetration_p99_mm: m.self_penetration_p99 * 1000.0,
         object_penetration_p99_mm: m.object_penetration_p99 * 1000.0,
         frames: demo.frames(),

@@ -68,7 +68,9 @@ def touches(data, model, objects):
     for index, contact in enumerate(data.contact):
         if contact.exclude != 0 or contact.geom.min() < 0:
             continue
-        first, second = model.body_rootid[model.geom_bodyid[contact.geom]]
+        # A part of an object is a body of its own under the one it belongs to.
+        bodies = model.geom_bodyid[contact.geom]
+        first, second = (b if b in objects else model.body_rootid[b] for b in bodies)
         if table in (first, second) or (first in objects) == (second in objects):
             continue
         body, sign = (second, 1) if second in objects else (first, -1)

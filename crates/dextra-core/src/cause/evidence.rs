@@ -3,7 +3,7 @@
 use crate::retime::{self, Peaks};
 use crate::rollout::Reference;
 use crate::signal::{self, MovingInterval};
-use crate::{Demonstration, ObjectTrack, Pose, TriMesh};
+use crate::{Demonstration, Pose, TriMesh};
 use nalgebra::Point3;
 
 /// Facts about the reference, the demonstration and the wrist servo.
@@ -64,11 +64,12 @@ impl Evidence {
 /// Up to 32 evenly spaced frames of the motion are looked at: the hand holds the object throughout,
 /// so any of them tells.
 pub fn hand_distance_while_moving(demo: &Demonstration) -> Option<f64> {
-    demo.objects.iter().filter_map(|object| hand_distance(demo, object)).reduce(f64::max)
+    (0..demo.objects.len()).filter_map(|object| hand_distance(demo, object)).reduce(f64::max)
 }
 
-fn hand_distance(demo: &Demonstration, object: &ObjectTrack) -> Option<f64> {
-    let interval = signal::object_moving_interval(object, demo.fps)?;
+fn hand_distance(demo: &Demonstration, object: usize) -> Option<f64> {
+    let interval = signal::object_moving_interval(&demo.handled(object), demo.fps)?;
+    let object = &demo.objects[object];
     let stride = (interval.last - interval.lift) / 32 + 1;
     let frames = (interval.lift..=interval.last).step_by(stride);
     frames
@@ -128,7 +129,7 @@ fn closest_on_triangle([a, b, c]: &[Point3<f64>; 3], p: &Point3<f64>) -> Point3<
 mod tests {
     use super::*;
     use crate::rollout::scripted::{self, at};
-    use crate::{HandTrack, Provenance, Side};
+    use crate::{HandTrack, ObjectTrack, Provenance, Side};
     use nalgebra::Vector3;
     use proptest::prelude::*;
 
@@ -182,6 +183,7 @@ mod tests {
                 mesh: plate(),
                 world_from_object: track,
                 mass: None,
+                articulation: None,
             }],
             provenance: Provenance::default(),
         };

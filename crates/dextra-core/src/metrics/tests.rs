@@ -196,3 +196,74 @@ fn mismatches_are_named() {
     points.hands[0].keypoints_in_world[9].pop();
     assert!(message(&points, &reference(&lift())).contains("3 points at state 9"));
 }
+
+/// Two objects of which the second is a part of the first, and a rollout in which the parent is off by
+/// `parent` and the joint's coordinate, 0.2 in the reference, is `coordinates[frame]`.
+fn articulated(joint: Joint, parent: &Pose, coordinates: &[f64]) -> (Rollout, Reference) {
+    let base = vec![at(0.0, 0.1, 0.0); coordinates.len()];
+    let (mut rollout, mut reference) = (rollout(&base), reference(&base));
+    let states = (0..rollout.qpos.len()).map(|s| coordinates[s / STRIDE]);
+    let moved: Vec<Pose> =
+        states.map(|q| parent * base[0] * joint.parent_from_part_at(q)).collect();
+    rollout.objects[0].world_from_object = vec![parent * base[0]; moved.len()];
+    let part = crate::rollout::ObjectRollout {
+        name: "part".into(),
+        world_from_object: moved,
+        joint: Some(joint),
+    };
+    rollout.objects.push(part);
+    for frame in &mut reference.frames {
+        frame.world_from_object.push(base[0] * joint.parent_from_part_at(0.2));
+    }
+    (rollout, reference)
+}
+
+fn joint(kind: JointKind) -> Joint {
+    Joint {
+        parent: 0,
+        kind,
+        axis: Vector3::x(),
+        anchor: nalgebra::Point3::new(0.0, 0.1, 0.1),
+        parent_from_part: Pose::translation(0.0, 0.0, 0.1),
+        range: (0.0, 2.0),
+    }
+}
+
+#[test]
+fn a_joint_has_its_own_error_whatever_its_parent_does() {
+    // The parent is 1 cm and 0.1 rad off; of 4 frames the hinge is 0.3 rad off in one, 0.1 in another.
+    let parent = Pose::new(Vector3::new(0.01, 0.0, 0.0), Vector3::new(0.0, 0.0, 0.1));
+    let coordinates = [0.2, 0.5, 0.1, 0.2];
+    let (rollout, reference) = articulated(joint(JointKind::Hinge), &parent, &coordinates);
+    let metrics = evaluate(&rollout, &reference).unwrap();
+    let hinge = metrics.hinge.unwrap();
+    assert!((hinge.mean - 0.1).abs() < 1e-9, "{hinge:?}");
+    assert!((hinge.max.value - 0.3).abs() < 1e-9 && hinge.max.frame == 1, "{hinge:?}");
+    assert_eq!(metrics.slider, None);
+    // As a slider: 30 cm and 10 cm off.
+    let (rollout, reference) = articulated(joint(JointKind::Slider), &parent, &coordinates);
+    let metrics = evaluate(&rollout, &reference).unwrap();
+    let slider = metrics.slider.unwrap();
+    assert!((slider.mean - 0.1).abs() < 1e-9 && (slider.max.value - 0.3).abs() < 1e-9);
+    assert_eq!(metrics.hinge, None);
+    assert_eq!(measure(&lift()).hinge, None);
+}
+
+#[test]
+fn a_hinge_beyond_half_a_radian_is_not_accepted() {
+    use crate::rollout::{Limits, Reason};
+    // SPIDER's means forgive single frames, so that the joint alone decides.
+    let limits = Limits { protocol: Protocol::Spider, ..Limits::default() };
+    let judge = |coordinates: &[f64], limits: &Limits| {
+        let (rollout, reference) =
+            articulated(joint(JointKind::Hinge), &Pose::identity(), coordinates);
+        rollout.accept(&reference, limits).map(|_| ()).map_err(|rejection| rejection.reason)
+    };
+    assert_eq!(judge(&[0.2, 0.69, 0.2, 0.2], &limits), Ok(()));
+    let reason = judge(&[0.2, 0.2, 0.71, 0.2], &limits).unwrap_err();
+    assert!(
+        matches!(reason, Reason::Joint { kind: JointKind::Hinge, worst, .. } if worst.frame == 2)
+    );
+    assert_eq!(reason.to_string(), "a hinge is 29.2 deg off at frame 2, allowed 28.6 deg");
+    assert_eq!(judge(&[0.2, 0.71, 0.2, 0.2], &Limits { hinge: None, ..limits }), Ok(()));
+}

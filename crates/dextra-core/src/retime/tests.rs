@@ -24,6 +24,7 @@ fn demo(fps: f64, track: Vec<Pose>) -> Demonstration {
             mesh: TriMesh::default(),
             world_from_object: track,
             mass: None,
+            articulation: None,
         }],
         provenance: Provenance::default(),
     }
@@ -176,4 +177,47 @@ proptest! {
         let ratio = a.acceleration.value / b.acceleration.value;
         prop_assert!((ratio / (factor * factor) - 1.0).abs() < 0.05, "{ratio}");
     }
+}
+
+#[test]
+fn a_part_stays_on_its_joint() {
+    let mut clip = swing(30.0, 2.0, 0.7, 0.2, 1.0);
+    let joint = crate::Joint {
+        parent: 0,
+        kind: crate::JointKind::Hinge,
+        axis: Vector3::y(),
+        anchor: Point3::new(0.1, 0.0, 0.02),
+        parent_from_part: Pose::translation(0.0, 0.0, 0.05),
+        range: (0.0, 2.0),
+    };
+    let mut part = clip.objects[0].clone();
+    part.name = "part".into();
+    let frames = clip.frames();
+    let coordinate: Vec<f64> = (0..frames).map(|f| 0.01 * f as f64).collect();
+    part.articulation = Some(crate::Articulation { joint, coordinate });
+    clip.objects.push(part);
+    clip.place_parts();
+    let slow = resample(&clip, 2.0, 60.0, 0.05).unwrap();
+    let part = slow.objects[1].articulation.as_ref().unwrap();
+    // 0.01 rad per frame at 30 Hz, slowed twice, at 60 Hz: 0.0025 rad per frame, up to the ends.
+    for (f, q) in part.coordinate.iter().enumerate() {
+        assert!((q - 0.0025 * f as f64).abs() < 1e-9, "{f}: {q}");
+        let wanted = slow.objects[0].world_from_object[f] * joint.parent_from_part_at(*q);
+        assert!(pose::distance_between(&wanted, &slow.objects[1].world_from_object[f]) < 1e-12);
+    }
+    // Whoever opens it does not carry it: seen so, it only turns about the hinge.
+    let handled = clip.handled(1);
+    let hinge = clip.objects[0].world_from_object[0] * joint.anchor;
+    let arm = |f: usize| (handled.world_from_object[f].translation.vector - hinge.coords).norm();
+    assert!((arm(0) - arm(frames - 1)).abs() < 1e-12);
+    assert_eq!(clip.handled(0).world_from_object, clip.objects[0].world_from_object);
+    // In a mirror too.
+    let mut mirrored = clip.mirrored();
+    let before = mirrored.objects[1].world_from_object.clone();
+    mirrored.place_parts();
+    for (a, b) in before.iter().zip(&mirrored.objects[1].world_from_object) {
+        assert!(pose::distance_between(a, b) < 1e-12 && pose::angle_between(a, b) < 1e-7);
+    }
+    clip.objects[1].articulation.as_mut().unwrap().coordinate.pop();
+    assert!(matches!(resample(&clip, 1.0, 30.0, 0.0), Err(RetimeError::Frames { .. })));
 }

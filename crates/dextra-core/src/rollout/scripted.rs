@@ -43,7 +43,11 @@ pub fn rollout(poses: &[Pose]) -> Rollout {
         qpos0: vec![0.0; 3],
         qvel0: vec![0.0; 3],
         qpos: vec![vec![0.0; 3]; steps + 1],
-        objects: vec![ObjectRollout { name: "object".into(), world_from_object: states.clone() }],
+        objects: vec![ObjectRollout {
+            name: "object".into(),
+            world_from_object: states.clone(),
+            joint: None,
+        }],
         hands: vec![HandRollout {
             hand: "toy".into(),
             side: Side::Right,

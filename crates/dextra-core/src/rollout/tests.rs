@@ -32,6 +32,7 @@ fn a_rollout_that_is_not_finite_is_never_accepted() {
         protocol: Protocol::Dextrack10Cm40Deg,
         object_penetration: None,
         self_penetration: None,
+        ..Limits::default()
     };
     let damages: [(&str, Damage, usize); 9] = [
         ("qpos", |r| r.qpos[7][1] = f64::NAN, 7),

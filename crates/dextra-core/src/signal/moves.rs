@@ -74,6 +74,7 @@ mod tests {
             mesh: TriMesh { vertices: vec![Point3::origin()], faces: vec![] },
             world_from_object,
             mass: None,
+            articulation: None,
         }
     }
 

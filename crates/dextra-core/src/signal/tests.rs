@@ -189,6 +189,7 @@ fn the_mesh_decides_whether_a_tipped_object_stands() {
             .map(|i| tip(((f64::from(i) - 20.0) / 20.0).clamp(0.0, 1.0), z))
             .collect(),
         mass: None,
+        articulation: None,
     };
     assert!(object_moving_interval(&track(0.001), 30.0).unwrap().put.is_some());
     assert!(object_moving_interval(&track(0.05), 30.0).unwrap().put.is_none());

@@ -102,7 +102,11 @@ fn record() -> Record {
         qpos0: Vec::new(),
         qvel0: Vec::new(),
         qpos: vec![Vec::new(); 2],
-        objects: vec![ObjectRollout { name: "box".to_owned(), world_from_object: vec![pose; 2] }],
+        objects: vec![ObjectRollout {
+            name: "box".to_owned(),
+            world_from_object: vec![pose; 2],
+            joint: None,
+        }],
         hands: vec![HandRollout {
             hand: "bench".to_owned(),
             side: Side::Right,

@@ -20,7 +20,7 @@ mod taco;
 mod umetrack;
 mod yaml;
 
-pub use finish::Recording;
+pub use finish::{Part, Recording};
 
 use super::options::ClipOptions;
 use crate::DataError;

@@ -8,11 +8,13 @@
 //! - optional texts `unit`, `mesh_unit` (m, cm, mm), `up_axis` (x, y, z, -x, -y, -z), `quat_order`
 //!   (wxyz, xyzw), `side` (right, left), `mesh` (file names beside the clip), `licence`, `source`, `notes`;
 //! - optional `mass_kg [O]` (NaN where unknown), `gravity_m_s2 [3]` (z up);
+//! - of objects that are parts of others, the `joint_*` keys of [`crate::joints`] and
+//!   `joint_coordinate [T,O]`;
 //! - `wrist_quat_wxyz [T,4]` is accepted and not needed: the keypoints hold the palm's frame.
 
 use super::options::{QuatOrder, UpAxis};
 use super::settings::{Settings, SideClaim};
-use super::{MAX_FRAMES, geometry, objects, upright};
+use super::{MAX_FRAMES, geometry, objects, parts, upright};
 use crate::{DataError, Npz};
 use dextra_core::demonstration::{HandTrack, Keypoints, ObjectTrack, keypoint};
 use dextra_core::{Demonstration, Pose, Side, pose};
@@ -84,6 +86,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
     };
     turn_up(up, &mut poses, &mut hands);
 
+    let parts = parts::read(npz, &poses)?;
     let masses = masses(npz, &settings, poses.len())?;
     let gravity = gravity(npz, &mut settings)?;
     let hands = sides
@@ -95,23 +98,27 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
         .into_iter()
         .zip(meshes)
         .zip(files)
+        .zip(parts)
         .enumerate()
-        .map(|(index, ((world_from_object, mesh), file))| ObjectTrack {
+        .map(|(index, (((world_from_object, mesh), file), articulation))| ObjectTrack {
             name: names.get(index).cloned().unwrap_or_else(|| identifier(&file)),
             mesh,
             world_from_object,
             mass: masses[index],
+            articulation,
         })
         .collect();
     let name = settings.stem();
-    Ok(Demonstration {
+    let mut demo = Demonstration {
         fps,
         gravity,
         hands,
         objects,
         provenance: settings.provenance(name.clone(), "unknown"),
         name,
-    })
+    };
+    demo.place_parts();
+    Ok(demo)
 }
 
 /// The object that travels farthest: its rest and lift tell where up is.

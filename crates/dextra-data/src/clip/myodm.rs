@@ -76,6 +76,7 @@ pub(super) fn read(npz: &Npz, mut settings: Settings) -> Result<Demonstration, D
         name: identifier(&files[0]),
         mesh,
         world_from_object: poses.remove(0),
+        articulation: None,
         mass: settings.mass_kg,
     };
     let name = settings.stem();

@@ -1,6 +1,7 @@
 //! Writing keypoint clips: what [`super::load_clip`] reads back.
 
 use super::options::file_name;
+use super::parts;
 use crate::{DataError, NpzWriter, atomic, write_obj};
 use dextra_core::demonstration::keypoint;
 use dextra_core::{Demonstration, Side, pose};
@@ -60,6 +61,7 @@ pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), Data
             demo.objects.iter().map(|object| object.mass.unwrap_or(f64::NAN)).collect();
         npz.array_f64("mass_kg", &[objects], &masses)?;
         npz.strings("mesh", &[objects], &meshes)?;
+        parts::write(&mut npz, demo)?;
     }
     npz.array_f64("gravity_m_s2", &[3], demo.gravity.as_slice())?;
     npz.string("unit", "m")?;
@@ -91,7 +93,10 @@ fn check(path: &Path, demo: &Demonstration) -> Result<(), DataError> {
     }
     let frames = demo.frames();
     let uneven = demo.hands.iter().any(|hand| hand.keypoints_in_world.len() != frames)
-        || demo.objects.iter().any(|object| object.world_from_object.len() != frames);
+        || demo.objects.iter().any(|object| object.world_from_object.len() != frames)
+        || demo.objects.iter().any(|object| {
+            object.articulation.as_ref().is_some_and(|part| part.coordinate.len() != frames)
+        });
     if uneven {
         let problem = format!("not all tracks have the first hand's {frames} frames");
         return Err(DataError::field(path, "obj_pos", problem));

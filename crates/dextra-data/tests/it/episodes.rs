@@ -17,7 +17,11 @@ pub fn accepted() -> Accepted {
         qpos0: vec![0.0; 3],
         qvel0: vec![0.0; 3],
         qpos: vec![vec![0.0; 3]; 5],
-        objects: vec![ObjectRollout { name: "box".to_owned(), world_from_object: vec![pose; 5] }],
+        objects: vec![ObjectRollout {
+            name: "box".to_owned(),
+            world_from_object: vec![pose; 5],
+            joint: None,
+        }],
         hands: vec![HandRollout {
             hand: "toy".to_owned(),
             side: Side::Right,

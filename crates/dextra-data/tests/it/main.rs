@@ -8,6 +8,7 @@ mod hostile;
 mod imports;
 mod myohand;
 mod numpy;
+mod parts;
 mod real;
 mod recordings;
 mod rollouts;

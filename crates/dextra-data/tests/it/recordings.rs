@@ -251,6 +251,17 @@ fn arctic_has_millimetres_beside_metres_and_two_parts() {
         assert_object(&demo, 1, t, &(made::object(t) * open));
     }
     assert_cube(&demo, 0);
+    assert_eq!(demo.objects[0].articulation, None);
+    let top = demo.objects[1].articulation.as_ref().unwrap();
+    assert_eq!((top.joint.parent, top.joint.kind), (0, dextra_core::JointKind::Hinge));
+    for (t, angle) in top.coordinate.iter().enumerate() {
+        assert!((angle - 0.1 * t as f64).abs() < 1e-6, "frame {t}: {angle}");
+    }
+    assert!(top.joint.range.1 > 0.1 * (FRAMES - 1) as f64);
+    // Without its base the top is an object of its own.
+    case.options.objects = vec!["box_part".to_owned()];
+    let alone = case.read(Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy");
+    assert_eq!((alone.objects.len(), &alone.objects[0].articulation), (1, &None));
     assert!(demo.provenance.licence.contains("ARCTIC-non-commercial"));
 }
 

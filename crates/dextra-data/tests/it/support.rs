@@ -95,6 +95,7 @@ pub fn lift(side: Side) -> Demonstration {
             mesh: box_mesh([0.06, 0.05, 0.06]),
             world_from_object: poses,
             mass: None,
+            articulation: None,
         }],
         provenance: Provenance::default(),
     }

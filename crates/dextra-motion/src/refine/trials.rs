@@ -317,7 +317,7 @@ impl<'a> Trials<'a> {
                     [(OFFSET, 0.0), (-OFFSET, 0.0), (0.0, OFFSET), (0.0, -OFFSET), (0.0, 0.0)];
                 for (index, (x, y)) in offsets.into_iter().enumerate() {
                     let mut qpos = start.clone();
-                    for object in 0..trials.scene.objects.len() {
+                    for object in trials.scene.free_objects() {
                         let shift = nalgebra::Translation3::new(x, y, 0.0);
                         let moved = shift * trials.scene.world_from_object(object, &qpos);
                         trials.scene.set_object(object, &moved, &mut qpos);

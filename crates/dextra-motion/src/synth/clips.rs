@@ -4,6 +4,7 @@
 
 mod carry;
 mod manipulate;
+mod parts;
 mod two_hands;
 
 use super::SynthClip;
@@ -37,6 +38,7 @@ pub fn script(clip: SynthClip) -> Script {
         SynthClip::Turn => manipulate::turn_in_fingers(),
         SynthClip::Pair => two_hands::pair(),
         SynthClip::Handover => two_hands::handover(),
+        SynthClip::Lid => parts::lid(),
     }
 }
 
@@ -44,7 +46,8 @@ pub fn script(clip: SynthClip) -> Script {
 fn carried(prop: Prop, task: GraspTask, approach: Vector3<f64>, retreat: Vector3<f64>) -> Script {
     let times = Times::new(FIRST, prop.path.moving().1 + LINGER);
     let hold = Hold { prop: 0, task, roll: None, times, approach, retreat };
-    Script { props: vec![prop], hands: vec![HandScript { side: Side::Right, holds: vec![hold] }] }
+    let hands = vec![HandScript { side: Side::Right, holds: vec![hold] }];
+    Script { props: vec![prop], parts: Vec::new(), hands }
 }
 
 fn contact(finger: usize, point: Point3<f64>, normal: Vector3<f64>) -> Contact {
@@ -59,7 +62,7 @@ fn on_cylinder(radius: f64, finger: usize, degrees: f64, z: f64) -> Contact {
 }
 
 fn turn(start: f64, end: f64, axis: Vector3<f64>, degrees: f64) -> Turn {
-    Turn { start, end, rotation: axis * degrees.to_radians() }
+    Turn { start, end, rotation: axis * degrees.to_radians(), about: None }
 }
 
 fn upright(solid: &Solid, yaw_deg: f64) -> Pose {

@@ -29,6 +29,17 @@ pub enum Solid {
     },
     /// An open cup with a handle on its +x side.
     Mug(Mug),
+    /// Boxes that touch or overlap.
+    Blocks(Vec<Block>),
+}
+
+/// A box of a solid of several, its sides along the axes; metres.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// Its middle.
+    pub center: Point3<f64>,
+    /// Half of each side.
+    pub half: Vector3<f64>,
 }
 
 /// Measures of a mug, metres.
@@ -94,10 +105,11 @@ impl Solid {
     /// Signed distance to the surface, metres; negative inside. Exact outside.
     pub fn distance(&self, p: &Point3<f64>) -> f64 {
         match self {
-            Solid::Cuboid { half } => {
-                let q = p.coords.abs() - half;
-                q.sup(&Vector3::zeros()).norm() + q.max().min(0.0)
-            }
+            Solid::Cuboid { half } => box_distance(p.coords, half),
+            Solid::Blocks(blocks) => blocks
+                .iter()
+                .map(|block| box_distance(p - block.center, &block.half))
+                .fold(f64::INFINITY, f64::min),
             Solid::Cylinder { radius, half_height } => {
                 rectangle_distance(p, 0.0, *radius, -half_height, *half_height)
             }
@@ -127,14 +139,26 @@ impl Solid {
             Solid::Cuboid { half } => half.z,
             Solid::Cylinder { half_height, .. } => *half_height,
             Solid::Mug(mug) => mug.half_height,
+            Solid::Blocks(blocks) => {
+                -blocks.iter().map(|b| b.center.z - b.half.z).fold(f64::INFINITY, f64::min)
+            }
         }
     }
 
     /// Closed surface with outward winding. A mug is two closed parts, cup and handle, the ends of
-    /// the handle buried in the cup's wall.
+    /// the handle buried in the cup's wall; blocks are as many.
     pub fn mesh(&self) -> TriMesh {
         match self {
             Solid::Cuboid { half } => cuboid(half),
+            Solid::Blocks(blocks) => {
+                let mut mesh = TriMesh::default();
+                for block in blocks {
+                    let mut part = cuboid(&block.half);
+                    part.vertices.iter_mut().for_each(|v| *v += block.center.coords);
+                    append(&mut mesh, part);
+                }
+                mesh
+            }
             Solid::Cylinder { radius, half_height: h } => {
                 revolve(&[[0.0, -h], [*radius, -h], [*radius, *h], [0.0, *h]])
             }
@@ -149,13 +173,24 @@ impl Solid {
                     [0.0, w - h],
                 ]);
                 let handle = tube(&mug.handle_line(), mug.tube);
-                let first = mesh.vertices.len() as u32;
-                mesh.vertices.extend(handle.vertices);
-                mesh.faces.extend(handle.faces.iter().map(|face| face.map(|i| i + first)));
+                append(&mut mesh, handle);
                 mesh
             }
         }
     }
+}
+
+/// Signed distance to a box about the origin.
+fn box_distance(p: Vector3<f64>, half: &Vector3<f64>) -> f64 {
+    let q = p.abs() - half;
+    q.sup(&Vector3::zeros()).norm() + q.max().min(0.0)
+}
+
+/// Adds a closed part to a mesh.
+fn append(mesh: &mut TriMesh, part: TriMesh) {
+    let first = mesh.vertices.len() as u32;
+    mesh.vertices.extend(part.vertices);
+    mesh.faces.extend(part.faces.iter().map(|face| face.map(|i| i + first)));
 }
 
 /// Signed distance to the ring whose section is the rectangle `[r0, r1] x [z0, z1]`; `r0 = 0` means
@@ -269,11 +304,21 @@ mod tests {
         }
     }
 
-    fn solids() -> [Solid; 3] {
+    /// A step of two blocks, side by side.
+    fn step() -> Solid {
+        let block = |x: f64, z: f64| Block {
+            center: Point3::new(x, 0.0, z),
+            half: Vector3::new(0.01, 0.02, z),
+        };
+        Solid::Blocks(vec![block(0.0, 0.01), block(0.02, 0.03)])
+    }
+
+    fn solids() -> [Solid; 4] {
         [
             Solid::Cuboid { half: Vector3::new(0.01, 0.02, 0.03) },
             Solid::Cylinder { radius: 0.03, half_height: 0.085 },
             Solid::Mug(mug()),
+            step(),
         ]
     }
 
@@ -306,8 +351,12 @@ mod tests {
         let cup = pi * (0.04f64.powi(2) * 0.09 - 0.036f64.powi(2) * 0.086);
         // Centre line: two straights, two quarter bends, one bar.
         let line = 2.0 * (0.063 - 0.038) + pi * 0.012 + 2.0 * 0.021;
-        let expected =
-            [0.02 * 0.04 * 0.06, pi * 0.03f64.powi(2) * 0.17, cup + pi * 0.005f64.powi(2) * line];
+        let expected = [
+            0.02 * 0.04 * 0.06,
+            pi * 0.03f64.powi(2) * 0.17,
+            cup + pi * 0.005f64.powi(2) * line,
+            0.02 * 0.04 * (0.02 + 0.06),
+        ];
         for (solid, expected) in solids().iter().zip(expected) {
             let found = volume(&solid.mesh());
             assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");

@@ -1,7 +1,7 @@
 //! Smooth paths: sums of minimum-jerk steps.
 
 use dextra_core::Pose;
-use nalgebra::{Translation3, UnitQuaternion, Vector3};
+use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 
 /// A minimum-jerk displacement between two times.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Turn {
     pub end: f64,
     /// Rotation vector in the world frame, radians.
     pub rotation: Vector3<f64>,
+    /// The point that stays, world frame, metres; `None` is the object's origin.
+    pub about: Option<Point3<f64>>,
 }
 
 /// A path that starts and ends at rest.
@@ -39,7 +41,7 @@ pub struct ObjectPath {
     pub rest: Pose,
     /// Displacements; they may overlap in time.
     pub moves: Vec<Ramp>,
-    /// Rotations about the object's origin, applied in order.
+    /// Rotations, applied in order after the displacements.
     pub turns: Vec<Turn>,
 }
 
@@ -53,7 +55,11 @@ impl ObjectPath {
         let mut rotation = self.rest.rotation;
         for turn in &self.turns {
             let angle = turn.rotation * progress(time, turn.start, turn.end);
-            rotation = UnitQuaternion::from_scaled_axis(angle) * rotation;
+            let turned = UnitQuaternion::from_scaled_axis(angle);
+            rotation = turned * rotation;
+            if let Some(about) = turn.about {
+                position = about.coords + turned * (position - about.coords);
+            }
         }
         Pose::from_parts(Translation3::from(position), rotation)
     }

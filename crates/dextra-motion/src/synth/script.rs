@@ -4,7 +4,7 @@
 use super::grasp::GraspTask;
 use super::objects::Solid;
 use super::path::{ObjectPath, Turn};
-use dextra_core::Side;
+use dextra_core::{Joint, Side};
 use nalgebra::Vector3;
 
 /// How long a hand takes to reach an object, seconds.
@@ -23,6 +23,8 @@ pub const LEAVE: f64 = 0.7;
 pub struct Script {
     /// What stands on the table.
     pub props: Vec<Prop>,
+    /// Props that are parts of earlier ones, with their joints.
+    pub parts: Vec<(usize, Joint)>,
     /// One or two hands, each on its own side.
     pub hands: Vec<HandScript>,
 }

@@ -131,7 +131,8 @@ impl Variation {
     /// Moves the objects in joint positions.
     pub fn displace(&self, scene: &Scene, qpos: &mut [f64]) {
         for (object, &[x, y, yaw]) in self.shifts.iter().enumerate() {
-            if [x, y, yaw] == [0.0; 3] {
+            // Parts go with their parents.
+            if [x, y, yaw] == [0.0; 3] || scene.objects[object].joint.is_some() {
                 continue;
             }
             let pose = scene.world_from_object(object, qpos);
@@ -175,7 +176,8 @@ pub(super) struct Fields {
 
 struct ObjectIds {
     body: usize,
-    dof: usize,
+    /// Degrees of freedom of its joint.
+    dofs: std::ops::Range<usize>,
 }
 
 const FRICTION: usize = 0;
@@ -191,7 +193,10 @@ impl Fields {
             .iter()
             .map(|object| ObjectIds {
                 body: scene.body_id(&object.body).expect("a scene's objects are its bodies"),
-                dof: scene.dof(object.qpos),
+                dofs: {
+                    let first = scene.dof(object.qpos);
+                    first..first + if object.joint.is_some() { 1 } else { 6 }
+                },
             })
             .collect();
         Self {
@@ -263,8 +268,8 @@ impl Fields {
                 1.0 / mass,
             )?;
             // The engine takes the inertia of a lone body from here.
-            scaled(batch, "dof_M0", &self.dof_inertia, &|o| o.dof..o.dof + 6, mass)?;
-            scaled(batch, "dof_invweight0", &self.dof_weight, &|o| o.dof..o.dof + 6, 1.0 / mass)?;
+            scaled(batch, "dof_M0", &self.dof_inertia, &|o| o.dofs.clone(), mass)?;
+            scaled(batch, "dof_invweight0", &self.dof_weight, &|o| o.dofs.clone(), 1.0 / mass)?;
         }
         let gain = variation.gain;
         if self.group(GAIN, gain != 1.0) {

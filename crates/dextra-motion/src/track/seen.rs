@@ -239,7 +239,7 @@ pub fn see(
     let seen_objects: Vec<SeenObject> = (0..objects.len())
         .map(|index| {
             let pose = scene.world_from_object(index, qpos);
-            let v = &qvel[object_dof(scene, index)..];
+            let (velocity, turning) = scene.object_velocity(index, qpos, qvel);
             let center = pose * objects[index].mass.com;
             let touched = || contacts.iter().filter(|c| c.other == Owner::Object(index));
             let torque = |c: &HandContact| (c.point - center).cross(&c.push) + c.twist;
@@ -247,9 +247,8 @@ pub fn see(
                 force: touched().map(|c| c.push).sum(),
                 torque: touched().map(torque).sum(),
                 pose,
-                velocity: Vector3::new(v[0], v[1], v[2]),
-                // The engine gives a free joint's angular velocity in the body's frame.
-                turning: pose.rotation * Vector3::new(v[3], v[4], v[5]),
+                velocity,
+                turning,
             }
         })
         .collect();
@@ -317,8 +316,4 @@ pub fn see(
         })
         .collect();
     Seen { hands, objects: seen_objects }
-}
-
-fn object_dof(scene: &Scene, index: usize) -> usize {
-    scene.dof(scene.objects[index].qpos)
 }

@@ -397,12 +397,7 @@ fn differences(scene: &Scene, a: &[f64], b: &[f64], span: f64, qvel: &mut [f64])
             qvel[scene.dof(at)] = (b[at] - a[at]) / span;
         }
     }
-    for (index, object) in scene.objects.iter().enumerate() {
-        let (from, to) = (scene.world_from_object(index, a), scene.world_from_object(index, b));
-        let dof = scene.dof(object.qpos);
-        let moved = (to.translation.vector - from.translation.vector) / span;
-        let turned = (from.rotation.inverse() * to.rotation).scaled_axis() / span;
-        qvel[dof..dof + 3].copy_from_slice(moved.as_slice());
-        qvel[dof + 3..dof + 6].copy_from_slice(turned.as_slice());
+    for index in 0..scene.objects.len() {
+        scene.set_object_velocity(index, (a, b), span, qvel);
     }
 }

@@ -21,7 +21,7 @@ pub fn palm_up(name: &str) -> Result<Scene, Box<dyn Error + Send + Sync>> {
     let config = DecomposeConfig::default();
     let object = ObjectModel::build("cube", cube(0.03), Some(0.1), &config, None)?;
     let start = Pose::from_parts(Translation3::new(0.03, 0.0, 0.06), UnitQuaternion::identity());
-    let cube = ObjectPlacement { object: &object, world_from_object: start };
+    let cube = ObjectPlacement { object: &object, world_from_object: start, joint: None };
     Ok(Scene::compose(&SceneConfig::new(-0.3), &[placement], &[cube])?)
 }
 

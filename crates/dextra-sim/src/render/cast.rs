@@ -1,6 +1,6 @@
 //! Who is who in a model: what is shown, and which part is the robot.
 
-use mujoco_rs::prelude::{MjModel, MjtJoint, MjtObjBase, MjtTrn};
+use mujoco_rs::prelude::{MjModel, MjtObjBase, MjtTrn};
 
 /// Geom group of shown scenery and objects in a renderer's own copy of the model.
 pub(super) const GROUP_SHOWN: i32 = 0;
@@ -68,9 +68,9 @@ pub(super) fn body_names(model: &MjModel) -> Vec<String> {
         .collect()
 }
 
-/// Where the free joint of a body starts in `qpos`.
-pub(super) fn free_joint_qpos(model: &MjModel, body: &str) -> Option<usize> {
+/// Where the first joint of a body starts in `qpos`.
+pub(super) fn joint_qpos(model: &MjModel, body: &str) -> Option<usize> {
     let body = body_by_name(model, body)?;
     let joint = usize::try_from(model.body_jntadr()[body]).ok()?;
-    (model.jnt_type()[joint] == MjtJoint::mjJNT_FREE).then(|| model.jnt_qposadr()[joint] as usize)
+    Some(model.jnt_qposadr()[joint] as usize)
 }

@@ -73,7 +73,7 @@ fn an_object_appears_where_the_camera_projects_it() {
         return;
     };
     let mut qpos = renderer.qpos0().to_vec();
-    let at = renderer.free_joint_qpos("cube").unwrap();
+    let at = renderer.joint_qpos("cube").unwrap();
     for (x, y, z) in [(0.0, 0.0, 0.03), (0.06, 0.02, 0.09), (-0.05, 0.1, 0.15)] {
         qpos[at..at + 3].copy_from_slice(&[x, y, z]);
         let image = renderer.render_without_robot(&qpos, &CAMERA, &[]).unwrap();
@@ -288,7 +288,7 @@ fn a_dressed_scene_shows_the_surface_and_keeps_the_layout() {
         return;
     };
     let qpos = renderer.qpos0().to_vec();
-    assert_eq!(renderer.free_joint_qpos("ball"), Some(0));
+    assert_eq!(renderer.joint_qpos("ball"), Some(0));
     let image = renderer.render(&qpos, &CAMERA, &[]).unwrap();
     assert_eq!(count(&image, is_green), 0, "hulls give way to the surface");
     assert!(count(&image, |[r, g, b]| r > g + 40 && g > b) > 500);

@@ -63,8 +63,8 @@ impl Exported {
         (self.model.nq() as usize, self.model.nu() as usize)
     }
 
-    /// Name and unit of every number in `qpos`, such as `right/FFJ3_rad`. Objects are numbered in the order of
-    /// the scene: `object_0_x_m` to `object_0_qz`.
+    /// Name and unit of every number in `qpos`, such as `right/FFJ3_rad`. Free objects are numbered in the order
+    /// of the scene, `object_0_x_m` to `object_0_qz`; parts of others have their names, `object/lid_rad`.
     pub fn state_names(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut objects = 0;

@@ -1,7 +1,7 @@
 //! Adds the table, objects and hands to the model being edited.
 
 use super::names::{object_body, store, wrist_body, wrist_names};
-use super::{AXES, HandPlacement, ObjectPlacement, SceneConfig, SceneError, WristConfig};
+use super::{AXES, HandPlacement, ObjectPlacement, SceneConfig, SceneError, WristConfig, joints};
 use crate::hand::Hand;
 use dextra_core::TriMesh;
 use mujoco_rs::mujoco_c::mjtLimited as MjtLimited;
@@ -85,6 +85,7 @@ pub(super) fn add_object(
     spec: &mut MjSpec,
     files: &mut Vec<(String, Vec<u8>)>,
     placement: &ObjectPlacement<'_>,
+    parent: Option<String>,
 ) -> Result<(), MjEditError> {
     let object = placement.object;
     let mut meshes = Vec::new();
@@ -97,17 +98,27 @@ pub(super) fn add_object(
         mesh.set_file(&path);
         meshes.push(name);
     }
-    let body = spec.world_body_mut().add_body();
-    body.set_name(&object_body(object))?;
-    *body.pos_mut() = dextra_core::pose::pos(&placement.world_from_object);
-    *body.quat_mut() = dextra_core::pose::quat_wxyz(&placement.world_from_object);
+    let place = match parent.and_then(|name| spec.body_mut(&name)) {
+        Some(parent) => parent,
+        None => spec.world_body_mut(),
+    };
+    let name = object_body(object);
+    let body = place.add_body();
+    body.set_name(&name)?;
+    match &placement.joint {
+        Some(joint) => joints::add(body, &name, joint)?,
+        None => {
+            *body.pos_mut() = dextra_core::pose::pos(&placement.world_from_object);
+            *body.quat_mut() = dextra_core::pose::quat_wxyz(&placement.world_from_object);
+            body.add_free_joint().set_name(&name)?;
+        }
+    }
     body.set_explicitinertial(true);
     body.set_mass(object.mass.mass_kg);
     *body.ipos_mut() = object.mass.com.coords.into();
     let (moments, frame) = principal(&object.mass.inertia);
     *body.iquat_mut() = [frame.w, frame.i, frame.j, frame.k];
     *body.inertia_mut() = moments;
-    body.add_free_joint().set_name(&object_body(object))?;
     for name in meshes {
         let geom = body.add_geom();
         geom.set_name(&name)?;

@@ -147,7 +147,7 @@ pub fn at(x: f64, y: f64, z: f64) -> Pose {
 }
 
 pub fn put(object: &ObjectModel, world_from_object: Pose) -> ObjectPlacement<'_> {
-    ObjectPlacement { object, world_from_object }
+    ObjectPlacement { object, world_from_object, joint: None }
 }
 
 /// An Allegro hand, palm up 20 cm above the table, with a light cube falling into it.

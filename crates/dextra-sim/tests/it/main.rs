@@ -3,5 +3,6 @@
 mod batch;
 mod fixtures;
 mod hands;
+mod joints;
 mod scene;
 mod world;

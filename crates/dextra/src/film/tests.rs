@@ -29,7 +29,7 @@ fn states() -> Vec<Vec<f64>> {
 }
 
 fn recording<'a>(reference: &'a Reference, qpos: &'a [Vec<f64>]) -> Recording<'a> {
-    Recording { object_bodies: &["cube"], reference, qpos, dt: 0.005 }
+    Recording { object_bodies: &["cube"], joints: &[], reference, qpos, dt: 0.005 }
 }
 
 fn renderer() -> Option<Renderer> {
@@ -95,7 +95,8 @@ fn a_ghost_fades_in_with_the_distance_from_its_object() {
         human_keypoints: vec![],
     };
     let state = [9.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
-    let alpha = |pose: Pose| match ghosts(&["cube"], &frame(pose), &state, &[1]).as_slice() {
+    let places = Places { addresses: &[1], joints: &[] };
+    let alpha = |pose: Pose| match ghosts(&["cube"], &frame(pose), &state, &places).as_slice() {
         [] => 0.0,
         [Overlay::Ghost { rgba, .. }] => rgba[3],
         other => panic!("{other:?}"),

@@ -45,6 +45,7 @@ fn rollout(hands: usize, objects: usize) -> Rollout {
         qpos: vec![vec![]; STEPS + 1],
         objects: (0..objects)
             .map(|o| ObjectRollout {
+                joint: None,
                 name: format!("object with a rather long name {o}"),
                 world_from_object: (0..=STEPS).map(|state| pose(state, o)).collect(),
             })

@@ -3,6 +3,7 @@
 mod collect;
 mod export;
 mod hands;
+mod lid;
 mod motions;
 mod replay;
 mod resume;

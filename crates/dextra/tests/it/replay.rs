@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs `replay.py` on a folder; `None`, with a line saying so, without the `mujoco` package.
-fn replayed(mjcf: &Path) -> Option<Output> {
+pub fn replayed(mjcf: &Path) -> Option<Output> {
     let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
     let import = "import numpy, mujoco; assert mujoco.__version__ == '3.17.0', mujoco.__version__";
     let found = Command::new(&python).args(["-c", import]).output();

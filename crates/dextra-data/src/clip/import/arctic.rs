@@ -3,15 +3,17 @@
 //! `mano.npy` holds `{right, left}` of `rot (T,3)`, `pose (T,45)`, `trans (T,3)` in metres and `shape`;
 //! the mean pose is added. `object.npy` is `[T, 7]`: angle of the joint, axis-angle vector, position in
 //! millimetres; meshes (`meta/object_vtemplates/OBJECT/mesh.obj`) are in millimetres too. The
-//! vertices that `parts.json` labels 1 turn about -z by the angle before the pose is applied.
+//! vertices that `parts.json` labels 1 turn about -z by the angle before the pose is applied: they are a
+//! part of the others, on a hinge through the origin.
 
 use super::models::{Convention, Models, betas, digest, from_axis_angle, mesh, part};
-use super::{ImportOptions, Recording, find, models, stem};
+use super::{ImportOptions, Part, Recording, find, models, stem};
 use crate::clip::options::{Unit, file_name};
 use crate::mano::{Origin, POSE, Tips};
 use crate::npz::{read_npy, read_npy_objects};
 use crate::{DataError, atomic};
-use dextra_core::{Pose, Side, TriMesh};
+use dextra_core::{Joint, JointKind, Pose, Side, TriMesh};
+use nalgebra::{Point3, Vector3};
 use std::path::Path;
 
 const CONVENTION: Convention = Convention { origin: Origin::Model, tips: Tips::Smplx };
@@ -53,7 +55,7 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
     Ok(recording)
 }
 
-/// The two rigid parts of the object.
+/// The base of the object and the top on its hinge.
 fn objects(
     path: &Path,
     opts: &ImportOptions,
@@ -71,12 +73,17 @@ fn objects(
         }
     };
     recording.inputs.push(digest(&file)?);
+    let angles: Vec<f64> = rows.chunks_exact(7).map(|row| row[0]).collect();
+    if let Some(frame) = angles.iter().position(|angle| !angle.is_finite()) {
+        return Err(DataError::frame(&file, "angle", frame, "not a finite number"));
+    }
+    let hinge = hinge(&angles);
     let (mut base, mut moved): (Vec<Option<Pose>>, Vec<Option<Pose>>) = Default::default();
     for row in rows.chunks_exact(7) {
         let millimetres: [f64; 3] = part(row, 4);
         let pose = from_axis_angle(part(row, 1), millimetres.map(|x| 0.001 * x));
         base.push(Some(pose));
-        moved.push(Some(pose * from_axis_angle([0.0, 0.0, -row[0]], [0.0; 3])));
+        moved.push(Some(pose * hinge.parent_from_part_at(row[0])));
     }
     let folder = format!("meta/object_vtemplates/{object}");
     let places = |file: &str| [format!("{folder}/{file}"), format!("{object}/{file}")];
@@ -93,16 +100,39 @@ fn objects(
     }
     let one = |face: &[u32; 3]| face.iter().all(|&v| parts[v as usize] == 1.0);
     let (top, bottom): (Vec<_>, Vec<_>) = whole.faces.iter().partition(|face| one(face));
-    for (suffix, faces, poses) in [("base", bottom, base), ("part", top, moved)] {
+    let (base_name, part_name) = (format!("{object}_base"), format!("{object}_part"));
+    recording.parts.push(Part {
+        name: part_name.clone(),
+        parent: base_name.clone(),
+        joint: hinge,
+        coordinate: angles,
+    });
+    recording.notes.push(
+        "The range of the hinge is that of the recorded angles; its friction is not known.".into(),
+    );
+    for (name, faces, poses) in [(base_name, bottom, base), (part_name, top, moved)] {
         if !faces.is_empty() {
-            recording.objects.push((
-                format!("{object}_{suffix}"),
-                some_faces(&whole, faces),
-                poses,
-            ));
+            recording.objects.push((name, some_faces(&whole, faces), poses));
         }
     }
     Ok(())
+}
+
+/// The hinge between base and top. Its range, which the data do not state, is that of the recording and
+/// a little more, so that no recorded angle is at a stop.
+fn hinge(angles: &[f64]) -> Joint {
+    const MARGIN: f64 = 0.05;
+    let (low, high) = angles
+        .iter()
+        .fold((0.0f64, 0.0f64), |(low, high), &angle| (low.min(angle), high.max(angle)));
+    Joint {
+        parent: 0,
+        kind: JointKind::Hinge,
+        axis: -Vector3::z(),
+        anchor: Point3::origin(),
+        parent_from_part: Pose::identity(),
+        range: (low - MARGIN, high + MARGIN),
+    }
 }
 
 /// The part of a mesh that some of its faces are.

@@ -7,7 +7,7 @@ use crate::clip::options::{Unit, UpAxis};
 use crate::clip::settings::{Settings, SideClaim};
 use crate::clip::{MAX_FRAMES, geometry, upright};
 use dextra_core::demonstration::{HandTrack, Keypoints, ObjectTrack};
-use dextra_core::{Demonstration, Pose, Side, TriMesh};
+use dextra_core::{Articulation, Demonstration, Joint, Pose, Side, TriMesh};
 use nalgebra::Vector3;
 use std::ops::Range;
 use std::path::Path;
@@ -23,6 +23,8 @@ pub struct Recording {
     pub hands: Vec<(Option<Side>, Vec<Option<Keypoints>>)>,
     /// Objects: name, surface in metres, poses.
     pub objects: Vec<(String, TriMesh, Vec<Option<Pose>>)>,
+    /// Objects that are parts of others.
+    pub parts: Vec<Part>,
     /// The direction that points up, where it is known.
     pub up: Option<UpAxis>,
     /// The unit, where the format says so.
@@ -35,6 +37,19 @@ pub struct Recording {
     pub inputs: Vec<(String, String)>,
     /// What was inferred, left out, or cannot be known.
     pub notes: Vec<String>,
+}
+
+/// An object that is a part of an earlier one.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// The name of its parent.
+    pub parent: String,
+    /// Its joint, but for the index of the parent.
+    pub joint: Joint,
+    /// The coordinate of every frame of the recording, radians or metres.
+    pub coordinate: Vec<f64>,
 }
 
 /// Share of the frames in which a track must be seen to be kept.
@@ -108,8 +123,17 @@ pub(super) fn finish(
     };
     turn_up(up, &mut poses, &mut hands);
 
+    let articulations: Vec<Option<Articulation>> = (0..names.len())
+        .map(|index| {
+            let part = recording.parts.iter().find(|part| part.name == names[index])?;
+            // A part whose parent is left out is an object of its own.
+            let parent = names[..index].iter().position(|name| *name == part.parent)?;
+            let coordinate = part.coordinate.get(frames.clone())?.to_vec();
+            Some(Articulation { joint: Joint { parent, ..part.joint }, coordinate })
+        })
+        .collect();
     let mass = settings.mass_kg.filter(|_| names.len() == 1);
-    Ok(Demonstration {
+    let mut demo = Demonstration {
         name: recording.name,
         fps,
         gravity: Vector3::new(0.0, 0.0, -GRAVITY),
@@ -122,15 +146,19 @@ pub(super) fn finish(
             .into_iter()
             .zip(meshes)
             .zip(poses)
-            .map(|((name, mesh), world_from_object)| ObjectTrack {
+            .zip(articulations)
+            .map(|(((name, mesh), world_from_object), articulation)| ObjectTrack {
                 name,
                 mesh,
                 world_from_object,
                 mass,
+                articulation,
             })
             .collect(),
         provenance: settings.provenance(recording.source, &recording.licence),
-    })
+    };
+    demo.place_parts();
+    Ok(demo)
 }
 
 fn key(side: Option<Side>) -> &'static str {

@@ -91,6 +91,7 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
         fps: Some((1e9 / step as f64 * 1000.0).round() / 1000.0),
         hands: vec![(Some(Side::Right), right), (Some(Side::Left), left)],
         objects: recording_objects,
+        parts: Vec::new(),
         up: Some(UpAxis::Y),
         unit: Some(Unit::Metre),
         source: format!("HOT3D, {}", stem(path)),

@@ -85,7 +85,11 @@ pub fn regrasp() -> Script {
         },
     ];
     let prop = Prop { name: "block", solid, mass: 0.15, path };
-    Script { props: vec![prop], hands: vec![HandScript { side: Side::Right, holds }] }
+    Script {
+        props: vec![prop],
+        parts: Vec::new(),
+        hands: vec![HandScript { side: Side::Right, holds }],
+    }
 }
 
 /// A knob (r 2.65 cm, h 6 cm) is pinched from above, lifted, turned by 30 deg in the fingers and put

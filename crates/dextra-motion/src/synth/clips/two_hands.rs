@@ -37,7 +37,11 @@ pub fn carton() -> Script {
         retreat: Vector3::new(0.12, -0.14, 0.06),
     };
     let hand = |side| HandScript { side, holds: vec![hold.clone()] };
-    Script { props: vec![prop], hands: vec![hand(Side::Right), hand(Side::Left)] }
+    Script {
+        props: vec![prop],
+        parts: Vec::new(),
+        hands: vec![hand(Side::Right), hand(Side::Left)],
+    }
 }
 
 /// The right hand takes a cube (5.5 cm) on the right, and 0.4 s later the left hand a can (r 3 cm,
@@ -112,6 +116,7 @@ pub fn pair() -> Script {
             Prop { name: "cube", solid: cube, mass: 0.12, path: cube_path },
             Prop { name: "can", solid: can, mass: 0.15, path: can_path },
         ],
+        parts: Vec::new(),
         hands: vec![
             HandScript { side: Side::Right, holds: vec![right] },
             HandScript { side: Side::Left, holds: vec![left] },
@@ -157,6 +162,7 @@ pub fn handover() -> Script {
     let left = Hold { times, approach: Vector3::new(0.19, -0.13, 0.09), ..right.clone() };
     Script {
         props: vec![Prop { name: "bar", solid, mass: 0.1, path }],
+        parts: Vec::new(),
         hands: vec![
             HandScript { side: Side::Right, holds: vec![right] },
             HandScript { side: Side::Left, holds: vec![left] },

@@ -105,7 +105,7 @@ fn a_heavier_object_lands_as_one_that_was_compiled_heavier() {
         world_from_mount: place.world_from_mount,
         pivot_in_root: place.pivot_in_root,
     };
-    let object = ObjectPlacement { object: &heavy, world_from_object: start };
+    let object = ObjectPlacement { object: &heavy, world_from_object: start, joint: None };
     let compiled = Scene::compose(&scene().config, &[hand], &[object]).unwrap();
     let rows = first_row().repeat(60);
     let drop = |qpos: &mut Vec<f64>| qpos[scene().objects[0].qpos + 2] += 0.02;
