@@ -17,6 +17,7 @@ mod journal;
 mod outputs;
 mod pictures;
 pub mod plots;
+pub mod practice;
 mod prepare;
 pub mod progress;
 pub mod report;

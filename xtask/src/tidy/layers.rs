@@ -1,4 +1,4 @@
-//! Dependency direction: core ← {sim, data}; sim ← motion; data ← learn; everything ← dextra ← cli.
+//! Dependency direction: core ← {sim, data}; sim ← motion; data ← learn; everything ← dextra ← {cli, py}.
 
 use super::{Problem, Tree, code};
 
@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dextra-learn", &["dextra-core", "dextra-data"]),
     ("dextra", &["dextra-core", "dextra-sim", "dextra-data", "dextra-learn", "dextra-motion"]),
     ("dextra-cli", &["dextra", "dextra-sim"]),
+    ("dextra-py", &["dextra", "dextra-data", "dextra-motion"]),
 ];
 
 /// External packages that only one package may depend on.
@@ -22,6 +23,7 @@ const WALLS: &[(&str, &str)] = &[
     ("burn", "dextra-learn"),
     ("clap", "dextra-cli"),
     ("indicatif", "dextra-cli"),
+    ("pyo3", "dextra-py"),
 ];
 
 /// Checks manifests and the command's sources.

@@ -284,6 +284,11 @@ impl<'a> TrackEnv<'a> {
         self.lanes.iter().map(|lane| lane.episode.at).collect()
     }
 
+    /// Every reward term of the last step, weighted, in the order of [`TERMS`], `[worlds]`.
+    pub fn terms(&self) -> impl Iterator<Item = &[f64; TERMS.len()]> {
+        self.lanes.iter().map(|lane| &lane.terms)
+    }
+
     /// Joint positions of a world, `[nq]`.
     ///
     /// # Panics
