@@ -30,6 +30,8 @@ pub enum Verb {
     Collect(CollectArgs),
     /// A finished result in the terms of something else, such as real robots.
     Export(ExportArgs),
+    /// Results as pages: one remade in its folder, or several compared.
+    Report(ReportArgs),
     /// A look at datasets, and their parts.
     Dataset(DatasetArgs),
     /// What stands against a transfer, told in a second and before any search.
@@ -99,6 +101,17 @@ pub struct TransferArgs {
     /// Change a setting of the recipe, such as track.reach.position=0.03; values are TOML.
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "policy")]
     pub settings: Vec<String>,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of finished transfers; one with several hands stands for all of them.
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// Where the page that compares several results goes.
+    #[arg(long, value_name = "FILE", default_value = "comparison.html")]
+    pub out: PathBuf,
 }
 
 /// `collect`.

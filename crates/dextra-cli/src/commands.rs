@@ -9,5 +9,6 @@ pub mod export;
 pub mod feasibility;
 pub mod hand;
 pub mod import;
+pub mod report;
 pub mod rollout;
 pub mod transfer;

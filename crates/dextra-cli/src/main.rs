@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Verb::Rollout(args) => commands::rollout::run(args),
         Verb::Collect(args) => commands::collect::run(args),
         Verb::Export(args) => commands::export::run(args),
+        Verb::Report(args) => commands::report::run(args),
         Verb::Dataset(args) => commands::dataset::run(args),
         Verb::Feasibility(args) => commands::feasibility::run(args),
         Verb::Hand(args) => commands::hand::run(args),

@@ -15,6 +15,7 @@ pub mod hand;
 pub mod import;
 mod journal;
 mod outputs;
+pub mod page;
 mod pictures;
 pub mod plots;
 pub mod practice;

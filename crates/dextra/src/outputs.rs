@@ -3,7 +3,8 @@
 //! See `docs/formats.md` for every key.
 
 use crate::error::Error;
-use dextra_core::rollout::{Reference, Rollout, Touch};
+use dextra_core::demonstration::keypoint;
+use dextra_core::rollout::{Reference, ReferenceFrame, Rollout, Touch};
 use dextra_core::{Demonstration, Motion, Pose, pose};
 use dextra_data::{NpzWriter, write_joints};
 use dextra_motion::refine::trials::Quarantined;
@@ -49,9 +50,15 @@ fn provenance(writer: &mut NpzWriter, demo: &Demonstration, seed: u64) -> Result
 /// # Errors
 /// [`Error::Io`] with the file that could not be removed or the folder that could not be listed.
 pub fn clear(dir: &Path) -> Result<(), Error> {
-    for name in
-        ["report.json", "strip.png", "contacts.png", "film.gif", "quarantine.npz", "grasps.json"]
-    {
+    for name in [
+        "report.json",
+        "report.html",
+        "strip.png",
+        "contacts.png",
+        "film.gif",
+        "quarantine.npz",
+        "grasps.json",
+    ] {
         remove(&dir.join(name))?;
     }
     let mjcf = dir.join("mjcf");
@@ -189,9 +196,22 @@ pub fn write_rollout(
     writer.array_bool("judged_demonstrated", &[frames], &shown).map_err(stage())?;
     writer.array_f64("reference_pos_m", &[frames, objects, 3], &positions).map_err(stage())?;
     writer.array_f64("reference_quat_wxyz", &[frames, objects, 4], &quats).map_err(stage())?;
+    for (index, hand) in rollout.hands.iter().enumerate() {
+        let points = judged.iter().flat_map(|frame| human_points(frame, index)).collect::<Vec<_>>();
+        let key = format!("{}_human_keypoints_m", hand.side.name());
+        writer.array_f64(&key, &[frames, keypoint::COUNT, 3], &points).map_err(stage())?;
+    }
     writer.string("engine", &rollout.engine).map_err(stage())?;
     provenance(&mut writer, demo, rollout.seed)?;
     writer.finish().map_err(stage())
+}
+
+/// Keypoints of a human hand at a judged frame, NaN where the motion was planned.
+fn human_points(frame: &ReferenceFrame, hand: usize) -> Vec<f64> {
+    match frame.human_keypoints.get(hand) {
+        Some(Some(points)) => points.iter().flat_map(|p| [p.x, p.y, p.z]).collect(),
+        _ => vec![f64::NAN; 3 * keypoint::COUNT],
+    }
 }
 
 /// The list of contacts between hands and objects, in the order of steps: `touch_* [C]`.
@@ -362,6 +382,7 @@ mod tests {
         fs::create_dir_all(dir.path().join("mjcf/textures/right")).unwrap();
         for name in [
             "report.json",
+            "report.html",
             "strip.png",
             "contacts.png",
             "film.gif",

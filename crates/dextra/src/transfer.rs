@@ -114,6 +114,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let json = serde_json::to_vec_pretty(&report).map_err(Error::stage("report"))?;
     let path = out.join("report.json");
     dextra_data::atomic::write_file(&path, &json).map_err(Error::stage("report"))?;
+    crate::page::write(out)?;
     journal.discard();
     Ok(report)
 }
