@@ -11,6 +11,7 @@ mod feasibility;
 mod hands;
 mod interruption;
 mod killed;
+mod pages;
 mod results;
 mod verbs;
 
