@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Fills corpus/ with the inputs to start from: the fixtures of the tests, and what the writers write.
+# Fills corpus/ with the inputs to start from: what earlier runs kept, the fixtures of the tests, and what our
+# writers write.
 set -euo pipefail
 cd "$(dirname "$0")"
 fixtures=../crates/dextra-data/tests/fixtures
 for target in fuzz_targets/*.rs; do mkdir -p "corpus/$(basename "$target" .rs)"; done
+for kept in corpus/*.tar.gz; do
+    [[ ! -e $kept ]] || tar -xzf "$kept" -C corpus
+done
 
 cp "$fixtures"/*.npz "$fixtures"/pickles/*.npz "$fixtures"/recordings/grab/grab/s1/*.npz corpus/npz
 find "$fixtures" -name '*.npy' -exec cp {} corpus/npy \;

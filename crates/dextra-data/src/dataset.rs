@@ -164,7 +164,12 @@ impl Format {
 pub fn open(path: &Path) -> Result<(Format, Box<dyn Source>), DataError> {
     let names = Format::ALL.map(Format::name).join(", ");
     let format = Format::of(path).ok_or_else(|| {
-        DataError::format(path, format!("no dataset of a known format ({names})"))
+        let what = if path.exists() {
+            "no dataset of a known format"
+        } else {
+            "nothing is there; formats are"
+        };
+        DataError::format(path, format!("{what} ({names})"))
     })?;
     Ok((format, format.open(path)?))
 }

@@ -1,7 +1,7 @@
 //! Python pickles as inert data: read, never executed.
 //!
 //! A pickle is a program; Python runs it, and with it whatever it names. Here its opcodes
-//! (protocols 0 to 5) only build a list of [`Node`]s. A name such as `os.system` stays a name and a
+//! (protocols 0 to 5) only build a list of nodes. A name such as `os.system` stays a name and a
 //! call a note of what would have been called; the few calls that are understood (NumPy arrays,
 //! PyTorch tensors, dictionaries, bytes) are done by code of this module. `torch.save` archives of
 //! both formats are read too.
