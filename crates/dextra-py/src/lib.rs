@@ -6,6 +6,7 @@ mod files;
 mod work;
 mod worlds;
 
+use dextra::error::chain;
 use pyo3::prelude::*;
 
 pyo3::create_exception!(
@@ -27,18 +28,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worlds::Worlds>()
 }
 
-/// An error with its causes, joined as in the command's output.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
-/// The same as a Python exception.
+/// An error with its causes, joined as in the command's output, as a Python exception.
 fn raised(error: &dyn std::error::Error) -> PyErr {
     DextraError::new_err(chain(error))
 }

@@ -10,7 +10,7 @@
 //! | `cases/CASE/` | the transfer and its policy |
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::outputs;
 use crate::progress::Reporter;
 use crate::report::Status;
@@ -288,16 +288,6 @@ fn summary(cases: &[Case], episodes: &[Episode]) -> Dataset {
         *dataset.licences.entry(episode.licence.clone()).or_default() += 1;
     }
     dataset
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut inner = error.source();
-    while let Some(error) = inner {
-        text = format!("{text}: {error}");
-        inner = error.source();
-    }
-    text
 }
 
 /// Reads a file of one JSON object per line; none where it is missing.

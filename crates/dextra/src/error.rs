@@ -78,6 +78,17 @@ impl Error {
     }
 }
 
+/// An error with its causes, outermost first, joined by colons.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        text = format!("{text}: {error}");
+        inner = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,25 +31,11 @@ const PICTURE_BYTES: u64 = 24 << 20;
 /// # Errors
 /// A folder without a finished result, and files that are malformed, by name and field.
 pub fn write(dir: &Path) -> Result<PathBuf, Error> {
-    let report = read_report(dir)?;
+    let report = Report::read(dir)?;
     let path = dir.join("report.html");
     let html = page(dir, &report)?;
     atomic::write_file(&path, html.as_bytes()).map_err(Error::stage(STAGE))?;
     Ok(path)
-}
-
-/// The report of a finished result.
-fn read_report(dir: &Path) -> Result<Report, Error> {
-    let path = dir.join("report.json");
-    if !path.is_file() {
-        return Err(Error::Request(format!(
-            "{}: no report.json; this is not the folder of a finished transfer",
-            dir.display()
-        )));
-    }
-    let bytes = atomic::read_file(&path, REPORT_BYTES).map_err(Error::stage(STAGE))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Request(format!("{}: {error}", path.display())))
 }
 
 /// The page of one result.

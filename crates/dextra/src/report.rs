@@ -1,10 +1,16 @@
 //! What a transfer achieved: the fields of `--json`, one report per clip and hand.
 
+use crate::error::Error;
 use crate::skill::recipe::Base;
 use crate::skill::train::Validated;
 use crate::skill::trials::Score;
+use dextra_data::atomic;
 use dextra_motion::feasibility::Assessment;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
+
+/// Larger reports are none of ours.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The verdict of the accepting replay, which always runs at true physics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +137,26 @@ pub struct Report {
     /// More, for `report.json`; `None` leaves it out, as `--json` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
+}
+
+impl Report {
+    /// Reads the report of a finished transfer from its folder `dir`.
+    ///
+    /// # Errors
+    /// There is none, or it is malformed, by name and line.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join("report.json");
+        if !path.is_file() {
+            return Err(Error::Request(format!(
+                "{}: no report.json; this is not the folder of a finished transfer",
+                dir.display()
+            )));
+        }
+        let bytes =
+            atomic::read_file(&path, MAX_BYTES).map_err(Error::stage("reading the result"))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Request(format!("{}: {error}", path.display())))
+    }
 }
 
 /// Open-loop success with the object displaced at the start; the protocol is

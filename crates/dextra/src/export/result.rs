@@ -3,14 +3,12 @@
 use crate::error::Error;
 use crate::report::{Report, Status};
 use dextra_core::{Pose, Side};
-use dextra_data::{Npz, atomic};
+use dextra_data::Npz;
 use dextra_sim::hand::Hand;
 use dextra_sim::scene::exported::Exported;
 use std::path::Path;
 
 const STAGE: &str = "reading the result";
-/// Larger reports are none of ours.
-const REPORT_BYTES: u64 = 64 << 20;
 
 /// One hand over all states of the rollout.
 #[derive(Clone, Debug)]
@@ -53,21 +51,12 @@ impl TransferResult {
     /// A folder without a finished result, a rejected one unless `rejected` is allowed, and files that are malformed
     /// or do not belong together, by name, field and frame.
     pub fn read(dir: &Path, rejected: bool) -> Result<TransferResult, Error> {
-        let path = dir.join("report.json");
-        if !path.is_file() {
-            return Err(Error::Request(format!(
-                "{}: no report.json; this is not the folder of a finished transfer",
-                dir.display()
-            )));
-        }
-        let bytes = atomic::read_file(&path, REPORT_BYTES).map_err(Error::stage(STAGE))?;
-        let report: Report = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Request(format!("{}: {error}", path.display())))?;
+        let report = Report::read(dir)?;
         if report.status == Status::Rejected && !rejected {
             let cause = report.cause.as_deref().unwrap_or("no cause is given");
             return Err(Error::Request(format!(
                 "{}: the trajectory was rejected ({cause}); --allow-rejected exports it all the same",
-                path.display()
+                dir.join("report.json").display()
             )));
         }
         let npz = Npz::open(&dir.join("rollout.npz")).map_err(Error::stage(STAGE))?;

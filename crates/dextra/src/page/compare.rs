@@ -2,7 +2,7 @@
 
 use super::measured::Measured;
 use super::plot::{Plot, escape, number};
-use super::{STAGE, badge, document, read_report, section, table};
+use super::{STAGE, badge, document, section, table};
 use crate::error::Error;
 use crate::report::Report;
 use dextra_core::rollout::Limits;
@@ -18,7 +18,7 @@ pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     let mut rows = Vec::new();
     let mut lines: [Vec<_>; 3] = Default::default();
     for dir in dirs {
-        let report = read_report(dir)?;
+        let report = Report::read(dir)?;
         if let Some(measured) = Measured::read(dir)? {
             let name = format!("{} on {}, seed {}", report.clip, report.hand, report.seed);
             for (all, line) in lines.iter_mut().zip(measured.summary(&name)) {
