@@ -15,8 +15,9 @@ Usage: cargo xtask ci [--skip STEP]... [--only STEP]...
        cargo xtask tidy
        cargo xtask bench step [--hands NAME,...] [--worlds N] [--steps N] [--threads N] [--rounds N]
        cargo xtask bench ppo [--worlds N] [--rounds N] [--iterations N]
-       cargo xtask results transfer [--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--film]
-       cargo xtask results policies [--recipe NAME]... [--set KEY=VALUE]... [and as above]
+       cargo xtask results transfer [--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--hands NAME,...]
+                                    [--trials N] [--film] [--noise TIMES] [--program PATH]
+       cargo xtask results policies|ablations [--recipe NAME]... [--set KEY=VALUE]... [and as above]
 
 Steps of ci, in order: fmt, clippy, doc, tidy, test";
 
@@ -44,12 +45,7 @@ fn run(args: &[String]) -> Result<bool> {
         Some("bench") if args.get(1).is_some_and(|what| what == "ppo") => {
             bench::ppo(&root, &args[2..])
         }
-        Some("results") if args.get(1).is_some_and(|what| what == "transfer") => {
-            results::run(&root, &results::Options::parse(&args[2..])?)
-        }
-        Some("results") if args.get(1).is_some_and(|what| what == "policies") => {
-            results::run(&root, &results::Options::parse_policies(&args[2..])?)
-        }
+        Some("results") => results::run(&root, &results::Options::parse(&args[1..])?),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(true)

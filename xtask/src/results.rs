@@ -1,7 +1,8 @@
 //! `cargo xtask results transfer`: runs the main job on every clip and hand and writes the table of
 //! `docs/results/transfer.md`. `cargo xtask results policies`: the same with policies, for
-//! `docs/results/policies.md`.
+//! `docs/results/policies.md`; `cargo xtask results ablations`: with recipes that lack one thing each.
 
+mod ablations;
 mod policies;
 mod summary;
 
@@ -35,22 +36,41 @@ pub struct Options {
     hands: String,
     trials: usize,
     film: bool,
-    recipes: Vec<String>,
+    /// Noise of built-in clips, in units of the usual one.
+    noise: Option<f64>,
+    /// Runs this instead of what is built.
+    program: Option<PathBuf>,
+    /// What is run on every clip.
+    kind: Kind,
+    settings: Vec<String>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Kind {
+    Transfers,
+    /// With these recipes.
+    Policies(Vec<String>),
+    /// With all of [`ablations::all`], or those of these recipes.
+    Ablations(Vec<String>),
+}
+
+/// What is run on one clip with one seed: a transfer, or a recipe and what is changed in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Run {
+    /// Empty for a transfer.
+    name: String,
+    recipe: Option<String>,
     settings: Vec<String>,
 }
 
 impl Options {
-    /// Reads `[--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--hands LIST] [--trials N] [--film]`.
+    /// Reads what follows `results`: `transfer`, `policies` or `ablations`, then
+    /// `[--seeds 0,1,2] [--out DIR] [--clip CLIP]... [--hands LIST] [--trials N] [--film] [--noise TIMES]
+    /// [--program PATH]`, and but for transfers `[--recipe NAME]... [--set KEY=VALUE]...`.
     pub fn parse(args: &[String]) -> Result<Self> {
-        Self::read(args, None)
-    }
-
-    /// The same, and `[--recipe NAME]... [--set KEY=VALUE]...`; the recipe is `dextra` where none is named.
-    pub fn parse_policies(args: &[String]) -> Result<Self> {
-        Self::read(args, Some("dextra"))
-    }
-
-    fn read(args: &[String], recipe: Option<&str>) -> Result<Self> {
+        let (what, args) = args.split_first().context("results of what?")?;
+        let mut recipes = Vec::new();
+        let policies = what != "transfer";
         let mut options = Options {
             seeds: vec![0],
             out: "out/results".into(),
@@ -58,7 +78,9 @@ impl Options {
             hands: HANDS.into(),
             trials: 100,
             film: false,
-            recipes: Vec::new(),
+            noise: None,
+            program: None,
+            kind: Kind::Transfers,
             settings: Vec::new(),
         };
         let mut args = args.iter();
@@ -77,91 +99,134 @@ impl Options {
                 "--hands" => options.hands = value()?.clone(),
                 "--trials" => options.trials = value()?.parse()?,
                 "--film" => options.film = true,
-                "--recipe" if recipe.is_some() => options.recipes.push(value()?.clone()),
-                "--set" if recipe.is_some() => options.settings.push(value()?.clone()),
+                "--noise" => options.noise = Some(value()?.parse()?),
+                "--program" => options.program = Some(value()?.into()),
+                "--recipe" if policies => recipes.push(value()?.clone()),
+                "--set" if policies => options.settings.push(value()?.clone()),
                 other => bail!(
-                    "unknown option {other}; there are --seeds, --out, --clip, --hands, --trials, --film{}",
-                    if recipe.is_some() { ", --recipe, --set" } else { "" }
+                    "unknown option {other}; there are --seeds, --out, --clip, --hands, --trials, --film, --noise, --program{}",
+                    if policies { ", --recipe, --set" } else { "" }
                 ),
             }
         }
-        if let (Some(recipe), true) = (recipe, options.recipes.is_empty()) {
-            options.recipes.push(recipe.to_owned());
-        }
+        options.kind = match what.as_str() {
+            "transfer" => Kind::Transfers,
+            "policies" if recipes.is_empty() => Kind::Policies(vec!["dextra".to_owned()]),
+            "policies" => Kind::Policies(recipes),
+            "ablations" => Kind::Ablations(recipes),
+            other => {
+                bail!("no results are called {other}; there are transfer, policies, ablations")
+            }
+        };
         Ok(options)
+    }
+
+    fn runs(&self) -> Result<Vec<Run>> {
+        let mut runs = match &self.kind {
+            Kind::Transfers => vec![Run::default()],
+            Kind::Policies(recipes) => recipes.iter().map(|name| Run::of(name, name)).collect(),
+            Kind::Ablations(recipes) => ablations::all(recipes)?,
+        };
+        for run in &mut runs {
+            run.settings.extend(self.settings.iter().cloned());
+        }
+        Ok(runs)
+    }
+}
+
+impl Run {
+    fn of(name: &str, recipe: &str) -> Self {
+        Run { name: name.to_owned(), recipe: Some(recipe.to_owned()), settings: Vec::new() }
     }
 }
 
 /// Runs everything that is not yet in `OUT/results.jsonl`, then prints the table.
 pub fn run(root: &Path, options: &Options) -> Result<bool> {
-    let status = Command::new("cargo")
-        .current_dir(root)
-        .args(["build", "--release", "--package", "dextra-cli"])
-        .status()?;
-    if !status.success() {
-        return Ok(false);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let program = options.program.clone().unwrap_or_else(|| target.join("release/dextra"));
+    if options.program.is_none() {
+        let status = Command::new("cargo")
+            .current_dir(root)
+            .args(["build", "--release", "--workspace"])
+            .status()?;
+        if !status.success() {
+            return Ok(false);
+        }
     }
     fs::create_dir_all(&options.out)?;
     let lines_path = options.out.join("results.jsonl");
     let mut done = read_lines(&lines_path)?;
-    let recipes: Vec<Option<&str>> = match options.recipes.as_slice() {
-        [] => vec![None],
-        names => names.iter().map(|name| Some(name.as_str())).collect(),
-    };
+    let runs = options.runs()?;
     for &seed in &options.seeds {
         for clip in clips(root, options) {
-            for &recipe in &recipes {
-                let wanted = (clip_name(&clip), recipe.unwrap_or("").to_owned(), seed);
+            for run in &runs {
+                let wanted = (clip_name(&clip), run.name.clone(), seed);
                 let have = done.iter().filter(|r| key(r) == wanted).count();
                 if have == options.hands.split(',').count() {
                     continue;
                 }
                 done.retain(|r| key(r) != wanted);
-                done.extend(one(root, options, &clip, recipe, seed)?);
+                done.extend(one(&program, options, &clip, run, seed)?);
                 write_lines(&lines_path, &done)?;
             }
         }
     }
-    if options.recipes.is_empty() {
-        println!("{}{}", table(&done), summary::summary(&done, summary::details));
-    } else {
-        println!("{}", policies::tables(&done));
+    match options.kind {
+        Kind::Transfers => {
+            println!("{}{}", table(&done), summary::summary(&done, summary::details))
+        }
+        Kind::Policies(_) => println!("{}", policies::tables(&done)),
+        Kind::Ablations(_) => println!("{}", policies::together_by_run(&done)),
     }
     Ok(true)
 }
 
 /// Reports of one clip and seed, one per hand.
-fn one(
-    root: &Path,
-    options: &Options,
-    clip: &str,
-    recipe: Option<&str>,
-    seed: u64,
-) -> Result<Vec<Value>> {
+fn one(program: &Path, options: &Options, clip: &str, run: &Run, seed: u64) -> Result<Vec<Value>> {
     let name = clip_name(clip);
-    eprintln!("{name}, seed {seed} {} ...", recipe.unwrap_or(""));
-    let suffix = recipe.map_or(String::new(), |recipe| format!("-{recipe}"));
+    eprintln!("{name}, seed {seed} {} ...", run.name);
+    let suffix = if run.name.is_empty() { String::new() } else { format!("-{}", run.name) };
     let folder = options.out.join(format!("{name}-{seed}{suffix}"));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let mut command = Command::new(target.join("release/dextra"));
+    let clip = noisy(program, options, clip, seed)?;
+    let mut command = Command::new(program);
     command.arg("transfer").arg(clip).args(["--hand", &options.hands, "--json", "--seed"]);
     command.arg(seed.to_string()).arg("--out").arg(&folder);
     command.arg("--robustness-trials").arg(options.trials.to_string());
     if !options.film {
         command.arg("--no-film");
     }
-    if let Some(recipe) = recipe {
+    if let Some(recipe) = &run.recipe {
         command.arg(format!("--policy={recipe}"));
     }
-    for setting in &options.settings {
+    for setting in &run.settings {
         command.args(["--set", setting]);
     }
     let output = command.stderr(Stdio::null()).output()?;
     let text = String::from_utf8(output.stdout)?;
-    let lines = text.lines();
-    lines
-        .map(|line| serde_json::from_str(line).with_context(|| format!("{name}: {line}")))
-        .collect()
+    let read = |line: &str| -> Result<Value> {
+        let mut report: Value =
+            serde_json::from_str(line).with_context(|| format!("{name}: {line}"))?;
+        if !run.name.is_empty() {
+            report["run"] = run.name.clone().into();
+        }
+        Ok(report)
+    };
+    text.lines().map(read).collect()
+}
+
+/// The clip itself, or a copy of a built-in one with the noise that is asked for.
+fn noisy(program: &Path, options: &Options, clip: &str, seed: u64) -> Result<PathBuf> {
+    let Some(noise) = options.noise.filter(|_| BUILT_IN.contains(&clip)) else {
+        return Ok(clip.into());
+    };
+    let folder = options.out.join(format!("noisy-{seed}"));
+    let mut command = Command::new(program);
+    command.args(["demo", "synth", clip, "--noise", &noise.to_string(), "--seed"]);
+    let output = command.arg(seed.to_string()).arg("--out").arg(&folder).output()?;
+    if !output.status.success() {
+        bail!("no noisy {clip}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(folder.join(format!("{clip}.npz")))
 }
 
 fn clips(root: &Path, options: &Options) -> Vec<String> {
@@ -178,11 +243,12 @@ fn clip_name(clip: &str) -> String {
     Path::new(clip).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Clip, recipe and seed.
+/// Clip, name of the run and seed.
 fn key(report: &Value) -> (String, String, u64) {
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     let clip = clip_name(report["clip"].as_str().unwrap_or(""));
-    (clip, text(&report["policy"]["recipe"]), report["seed"].as_u64().unwrap_or(0))
+    let run = if report["run"].is_string() { &report["run"] } else { &report["policy"]["recipe"] };
+    (clip, text(run), report["seed"].as_u64().unwrap_or(0))
 }
 
 fn read_lines(path: &Path) -> Result<Vec<Value>> {
@@ -277,12 +343,13 @@ mod tests {
     #[test]
     fn options_are_read_or_refused_by_name() {
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let options = Options::parse(&words("--seeds 1,2 --clip cube --film")).unwrap();
+        let options = Options::parse(&words("transfer --seeds 1,2 --clip cube --film")).unwrap();
         assert_eq!((options.seeds, options.film), (vec![1, 2], true));
-        let options = Options::parse_policies(&words("--set iterations=3")).unwrap();
-        assert_eq!((options.recipes, options.settings.len()), (vec!["dextra".to_owned()], 1));
-        assert!(Options::parse(&words("--recipe rl")).is_err());
-        let error = Options::parse(&words("--sedes 1")).unwrap_err().to_string();
+        let options = Options::parse(&words("policies --set iterations=3")).unwrap();
+        let run = Run { settings: vec!["iterations=3".to_owned()], ..Run::of("dextra", "dextra") };
+        assert_eq!(options.runs().unwrap(), [run]);
+        assert!(Options::parse(&words("transfer --recipe rl")).is_err());
+        let error = Options::parse(&words("transfer --sedes 1")).unwrap_err().to_string();
         assert!(error.contains("--seeds"), "{error}");
     }
 }

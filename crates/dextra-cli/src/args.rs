@@ -454,9 +454,12 @@ pub enum DemoVerb {
 pub struct SynthArgs {
     /// Name of a built-in clip, or "all".
     pub clip: String,
-    /// Seed of the motion's variation and of the noise.
+    /// Seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Noise, in units of the usual one: 1 cm on keypoints, 2 mm and 1 deg on objects; 0 for none.
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
+    pub noise: f64,
     /// Folder for the files.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

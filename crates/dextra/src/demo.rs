@@ -23,13 +23,23 @@ pub fn load(clip: &str, seed: u64, options: &ClipOptions) -> Result<Demonstratio
     if is_path(clip) {
         return dextra_data::load_clip(Path::new(clip), options).map_err(|e| unusable(e.into()));
     }
-    let built_in = SynthClip::from_name(clip).map_err(|e| unusable(e.into()))?;
-    if *options != ClipOptions::default() {
+    if SynthClip::from_name(clip).is_ok() && *options != ClipOptions::default() {
         let message =
             format!("the clip {clip} is built in: its mesh, unit, side and the like are fixed");
         return Err(Error::Request(message));
     }
-    Ok(synth(built_in, seed, &NoiseConfig::default()))
+    make(clip, seed, 1.0)
+}
+
+/// The built-in demonstration `clip` with `noise` times the usual noise.
+fn make(clip: &str, seed: u64, noise: f64) -> Result<Demonstration, Error> {
+    let built_in = SynthClip::from_name(clip)
+        .map_err(|source| Error::Clip { clip: clip.to_owned(), source: source.into() })?;
+    let mut demo = synth(built_in, seed, &NoiseConfig::default().times(noise));
+    if noise != 1.0 {
+        demo.provenance.source += &format!(" noise {noise}");
+    }
+    Ok(demo)
 }
 
 /// [`load`] for work that needs an object in the hand.
@@ -46,11 +56,15 @@ pub fn load_handling(clip: &str, seed: u64, options: &ClipOptions) -> Result<Dem
 }
 
 /// Writes the built-in clip `clip`, or every one for `"all"`, as files into the folder `out`, in
-/// the format that [`load`] reads. Returns the clips' paths.
+/// the format that [`load`] reads, with `noise` times the noise that [`load`] gives. Returns the clips' paths.
 ///
 /// # Errors
-/// [`Error::Clip`] for an unknown name, [`Error::Io`] or [`Error::Stage`] for a failed write.
-pub fn write(clip: &str, seed: u64, out: &Path) -> Result<Vec<PathBuf>, Error> {
+/// [`Error::Clip`] for an unknown name, [`Error::Request`] for noise that is negative or above 100,
+/// [`Error::Io`] or [`Error::Stage`] for a failed write.
+pub fn write(clip: &str, seed: u64, noise: f64, out: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !(0.0..=100.0).contains(&noise) {
+        return Err(Error::Request(format!("noise is {noise}; it goes from 0 to 100")));
+    }
     let wanted = if clip == "all" { names() } else { vec![clip] };
     let demos = wanted
         .into_iter()
@@ -59,7 +73,7 @@ pub fn write(clip: &str, seed: u64, out: &Path) -> Result<Vec<PathBuf>, Error> {
                 "{name} is a file; built-in clips are: {}, all",
                 names().join(", ")
             ))),
-            false => load(name, seed, &ClipOptions::default()),
+            false => make(name, seed, noise),
         })
         .collect::<Result<Vec<_>, _>>()?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;

@@ -76,6 +76,37 @@ pub fn tables(reports: &[Value]) -> String {
         text += &per_case(recipe, &of);
         text += &together(&of);
     }
+    text + &together_by_run(reports)
+}
+
+/// One row per run (a recipe, or a changed one) with all its clips, hands and seeds together.
+pub fn together_by_run(reports: &[Value]) -> String {
+    let mut runs: BTreeMap<String, Case> = BTreeMap::new();
+    for report in reports.iter().filter(|report| report["policy"].is_object()) {
+        runs.entry(key(report).1).or_default().add(report);
+    }
+    let mut text = String::from(
+        "\n| run | as planned | 1 cm and 5 deg (95 %) | each | 2 cm and 10 deg | noise of 1.5 cm | CPU-s, median |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (name, case) in &mut runs {
+        let rate = |column: &str| {
+            let count = case.scores.get(column).copied().unwrap_or_default();
+            Count::rate(count.closed, count.trials)
+        };
+        let (low, high) = case.scores.get(COLUMNS[0]).copied().unwrap_or_default().interval();
+        let each: Vec<String> = case.main.iter().map(|rate| format!("{rate:.2}")).collect();
+        let row = format!(
+            "| {name} | {:.2} | {:.2} ({low:.2}-{high:.2}) | {} | {:.2} | {:.2} |",
+            rate("as planned"),
+            rate(COLUMNS[0]),
+            each.join(", "),
+            rate(COLUMNS[1]),
+            rate(COLUMNS[2]),
+        );
+        case.cpu_s.sort_by(f64::total_cmp);
+        let _ = writeln!(text, "{row} {:.0} |", case.cpu_s[case.cpu_s.len() / 2]);
+    }
     text
 }
 
@@ -209,5 +240,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("In 1 nothing had to be learned."));
+        let row = "| dextra | 0.00 | 0.90 (0.83-0.94) | 1.00, 0.80 | 0.00 | 0.00 | 12 |";
+        assert!(text.contains(row), "{text}");
     }
 }

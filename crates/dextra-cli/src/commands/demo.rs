@@ -16,7 +16,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit> {
 
 /// Prints the paths that were written, one per line.
 fn synth(args: &SynthArgs) -> Result<Exit> {
-    let paths = demo::write(&args.clip, args.seed, &args.out)?;
+    let paths = demo::write(&args.clip, args.seed, args.noise, &args.out)?;
     let lines: String = paths.iter().map(|path| format!("{}\n", path.display())).collect();
     output::print(&lines)?;
     Ok(Exit::Fine)

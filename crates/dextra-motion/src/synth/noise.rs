@@ -39,13 +39,18 @@ impl Default for NoiseConfig {
 impl NoiseConfig {
     /// No noise: the clean clip.
     pub fn none() -> Self {
+        Self::default().times(0.0)
+    }
+
+    /// The same with every length and angle `factor` times as large.
+    pub fn times(self, factor: f64) -> Self {
         NoiseConfig {
-            hand_bias: 0.0,
-            wrist: 0.0,
-            finger: 0.0,
-            object: 0.0,
-            object_angle: 0.0,
-            correlation: 0.2,
+            hand_bias: self.hand_bias * factor,
+            wrist: self.wrist * factor,
+            finger: self.finger * factor,
+            object: self.object * factor,
+            object_angle: self.object_angle * factor,
+            correlation: self.correlation,
         }
     }
 }
@@ -129,6 +134,16 @@ mod tests {
         let smooth = smooth_wander(&mut stream(1, 1), long, 60.0, 0.005, 0.2);
         assert!((rms(&rough) / 0.005 - 1.0).abs() < 0.05, "{}", rms(&rough));
         assert!((rms(&smooth) / 0.005 - 1.0).abs() < 0.05, "{}", rms(&smooth));
+    }
+
+    #[test]
+    fn noise_is_scaled_whole() {
+        assert_eq!(NoiseConfig::default().times(1.0), NoiseConfig::default());
+        let NoiseConfig { hand_bias, wrist, finger, object, object_angle, correlation } =
+            NoiseConfig::default().times(2.0);
+        let twice = [hand_bias, wrist, finger, object, object_angle.to_degrees(), correlation];
+        let wanted = [0.014, 0.006, 0.01, 0.004, 2.0, 0.2];
+        assert!(twice.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12), "{twice:?}");
     }
 
     #[test]

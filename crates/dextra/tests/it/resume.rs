@@ -80,7 +80,7 @@ fn an_interrupted_transfer_goes_on_where_it_was_and_ends_with_the_same_bits() {
 fn a_journal_of_another_seed_is_not_believed() {
     // A clip from a file is the same for every seed; only the search differs.
     let clips = tempfile::tempdir().unwrap();
-    let clip = demo::write("cube", 0, clips.path()).unwrap().remove(0);
+    let clip = demo::write("cube", 0, 1.0, clips.path()).unwrap().remove(0);
     let dir = tempfile::tempdir().unwrap();
     let request = request(clip.to_str().unwrap(), "allegro", dir.path());
     let begin = |seed: u64, out: &Path| {
