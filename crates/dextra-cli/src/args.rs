@@ -32,6 +32,8 @@ pub enum Verb {
     Export(ExportArgs),
     /// Results as pages: one remade in its folder, or several compared.
     Report(ReportArgs),
+    /// A result in Rerun's viewer: robot, human, contacts, forces and errors on one timeline.
+    View(ViewArgs),
     /// A look at datasets, and their parts.
     Dataset(DatasetArgs),
     /// What stands against a transfer, told in a second and before any search.
@@ -79,6 +81,9 @@ pub struct TransferArgs {
     /// Make no pictures and no film (needs no OpenGL).
     #[arg(long)]
     pub no_film: bool,
+    /// Make a video too: film.mp4 (AV1), larger and smoother than film.gif, and slower to make.
+    #[arg(long, conflicts_with = "no_film")]
+    pub video: bool,
     /// Open-loop replays with a displaced object, per displacement; 0 leaves them out.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub robustness_trials: usize,
@@ -112,6 +117,19 @@ pub struct ReportArgs {
     /// Where the page that compares several results goes.
     #[arg(long, value_name = "FILE", default_value = "comparison.html")]
     pub out: PathBuf,
+}
+
+/// `view`.
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// Folder of a finished transfer.
+    pub dir: PathBuf,
+    /// Where the recording goes [default: DIR/view.rrd].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Open it too, with the program `rerun` (of the Python package rerun-sdk).
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// `collect`.

@@ -12,3 +12,4 @@ pub mod import;
 pub mod report;
 pub mod rollout;
 pub mod transfer;
+pub mod view;

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Verb::Collect(args) => commands::collect::run(args),
         Verb::Export(args) => commands::export::run(args),
         Verb::Report(args) => commands::report::run(args),
+        Verb::View(args) => commands::view::run(args),
         Verb::Dataset(args) => commands::dataset::run(args),
         Verb::Feasibility(args) => commands::feasibility::run(args),
         Verb::Hand(args) => commands::hand::run(args),

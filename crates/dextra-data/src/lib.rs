@@ -20,6 +20,7 @@ pub mod mesh;
 pub mod npz;
 pub mod pickle;
 pub mod rollout;
+pub mod rrd;
 
 pub use array::Array;
 pub use clip::import::{Format, ImportOptions, import};

@@ -136,6 +136,7 @@ pub fn request(fields: &str) -> PyResult<TransferRequest> {
     field!(threads);
     field!(options);
     field!(film);
+    field!(video);
     field!(robustness_trials);
     field!(human_weight);
     field!(robust);

@@ -212,6 +212,7 @@ fn one(
             threads: request.threads,
             options: request.options.clone(),
             film: false,
+            video: false,
             robustness_trials: 20,
             policy: Some(request.policy.clone()),
             settings: request.settings.clone(),

@@ -245,9 +245,28 @@ mod tests {
     }
 
     #[test]
+    fn noise_is_as_much_as_was_asked_for_and_told() {
+        let clean = make("cube", 0, 0.0).unwrap();
+        assert_eq!(make("cube", 1, 0.0).unwrap().hands, clean.hands, "no noise, no seed");
+        assert_eq!(clean.provenance.source, "dextra synth cube seed 0 noise 0");
+        let away = |noise: f64| {
+            let noisy = make("cube", 0, noise).unwrap();
+            let of = |demo: &Demonstration, frame: usize| demo.hands[0].keypoints_in_world[frame];
+            (0..clean.frames())
+                .map(|frame| (of(&noisy, frame)[8] - of(&clean, frame)[8]).norm())
+                .sum::<f64>()
+        };
+        assert!((away(3.0) / away(1.0) - 3.0).abs() < 0.2, "{} {}", away(3.0), away(1.0));
+        let dir = tempfile::tempdir().unwrap();
+        for noise in [-1.0, f64::NAN, 101.0] {
+            assert!(matches!(write("cube", 0, noise, dir.path()), Err(Error::Request(_))));
+        }
+    }
+
+    #[test]
     fn a_written_clip_reads_back_as_the_same_demonstration() {
         let dir = tempfile::tempdir().unwrap();
-        let paths = write("cube", 3, dir.path()).unwrap();
+        let paths = write("cube", 3, 1.0, dir.path()).unwrap();
         let original = load("cube", 3, &ClipOptions::default()).unwrap();
         let path = paths[0].to_str().unwrap();
         let read = load(path, 0, &ClipOptions::default()).unwrap();

@@ -1,11 +1,12 @@
 //! Something to look at: the human demonstration beside the robot's rollout.
 //!
 //! [`film`] draws composite pictures, human left and robot right under one camera; [`film_strip`]
-//! lays some of them out in one PNG and [`animation`] plays them as a GIF. Both files appear whole
-//! or not at all.
+//! lays some of them out in one PNG, [`animation`] plays them as a GIF and [`video`] as an MP4. Files appear
+//! whole or not at all.
 
 mod animation;
 mod font;
+mod video;
 
 use dextra_core::demonstration::keypoint::{INDEX_MCP, MIDDLE_MCP, PINKY_MCP, WRIST};
 use dextra_core::rollout::{Reference, ReferenceFrame};
@@ -219,6 +220,15 @@ pub fn write_png(image: &RgbImage, path: &Path) -> Result<(), FilmError> {
 /// written.
 pub fn animation(frames: &[RgbImage], fps: f64, path: &Path) -> Result<(), FilmError> {
     let bytes = animation::encode(frames, fps)?;
+    Ok(atomic::write_file(path, &bytes)?)
+}
+
+/// Writes pictures of one size as an MP4 with AV1, which browsers, VLC, mpv and ffmpeg play.
+///
+/// # Errors
+/// No pictures, pictures of different sizes, `fps` outside `0..=240`, or a file that cannot be written.
+pub fn video(frames: &[RgbImage], fps: f64, path: &Path) -> Result<(), FilmError> {
+    let bytes = video::encode(frames, fps)?;
     Ok(atomic::write_file(path, &bytes)?)
 }
 

@@ -25,6 +25,7 @@ pub mod report;
 pub mod request;
 pub mod skill;
 pub mod transfer;
+pub mod view;
 
 pub use collect::{CollectRequest, Dataset, collect};
 pub use dextra_core::{Demonstration, Side, names};

@@ -56,6 +56,7 @@ pub fn clear(dir: &Path) -> Result<(), Error> {
         "strip.png",
         "contacts.png",
         "film.gif",
+        "film.mp4",
         "quarantine.npz",
         "grasps.json",
     ] {
@@ -386,6 +387,7 @@ mod tests {
             "strip.png",
             "contacts.png",
             "film.gif",
+            "film.mp4",
             "quarantine.npz",
             "mjcf/scene.xml",
             "mjcf/replay.npz",

@@ -4,7 +4,7 @@
 //! link to elsewhere.
 
 mod compare;
-mod measured;
+pub(crate) mod measured;
 mod plot;
 
 use crate::error::Error;
@@ -148,7 +148,11 @@ fn pictures(dir: &Path) -> Result<String, Error> {
              from start to end\"></div>"
         );
     }
-    if let Some(data) = picture(&dir.join("film.gif"))? {
+    if let Some(data) = picture(&dir.join("film.mp4"))? {
+        html += &format!(
+            "<details><summary>Play the film</summary><video controls loop muted playsinline src=\"{data}\"></video></details>"
+        );
+    } else if let Some(data) = picture(&dir.join("film.gif"))? {
         html += &format!(
             "<details><summary>Play the film</summary><img src=\"{data}\" alt=\"Film of the human's \
              hand beside the robot's\"></details>"
@@ -164,8 +168,12 @@ fn picture(path: &Path) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     let bytes = atomic::read_file(path, PICTURE_BYTES).map_err(Error::stage(STAGE))?;
-    let kind = if path.extension().is_some_and(|e| e == "gif") { "gif" } else { "png" };
-    Ok(Some(format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))))
+    let kind = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("mp4") => "video/mp4",
+        Some("gif") => "image/gif",
+        _ => "image/png",
+    };
+    Ok(Some(format!("data:{kind};base64,{}", STANDARD.encode(bytes))))
 }
 
 fn protocols(report: &Report) -> String {

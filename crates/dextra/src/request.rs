@@ -21,6 +21,8 @@ pub struct TransferRequest {
     pub options: ClipOptions,
     /// Whether to make pictures and a film.
     pub film: bool,
+    /// Whether to make a video as well, `film.mp4`, where there is a film.
+    pub video: bool,
     /// Open-loop replays per displacement of the object; 0 for none.
     pub robustness_trials: usize,
     /// How much the human's way counts against success at any price: 0 takes any grasp that works, 1 is
@@ -48,6 +50,7 @@ impl Default for TransferRequest {
             threads: None,
             options: ClipOptions::default(),
             film: true,
+            video: false,
             robustness_trials: 100,
             human_weight: 1.0,
             robust: false,

@@ -92,7 +92,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     }
     if request.film {
         reporter.stage("pictures", None);
-        if let Err(error) = pictures::write(out, &refined, objects) {
+        if let Err(error) = pictures::write(out, &refined, objects, request.video) {
             notes.push(format!("no pictures: {error}"));
         }
     }

@@ -105,6 +105,7 @@ fn requests(args: &TransferArgs) -> Result<Vec<TransferRequest>> {
             threads: args.threads.map(usize::from),
             options: args.reading.options(),
             film: !args.no_film,
+            video: args.video,
             robustness_trials: args.robustness_trials,
             human_weight: args.human_weight,
             robust: args.robust,

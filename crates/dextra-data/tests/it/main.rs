@@ -12,4 +12,5 @@ mod parts;
 mod real;
 mod recordings;
 mod rollouts;
+mod rrd;
 mod support;

@@ -51,6 +51,7 @@ def transfer(
     options: Mapping[str, Any] | None = None,
     threads: int | None = None,
     film: bool = False,
+    video: bool = False,
     robustness_trials: int = 100,
     human_weight: float = 1.0,
     robust: bool = False,
@@ -64,7 +65,7 @@ def transfer(
     """
     asked = fields(
         clip=os.fspath(clip), hand=hand, out=out, seed=seed, policy=policy, settings=list(settings), options=options,
-        threads=threads, film=film, robustness_trials=robustness_trials, human_weight=human_weight, robust=robust,
+        threads=threads, film=film, video=video, robustness_trials=robustness_trials, human_weight=human_weight, robust=robust,
         reuse=reuse,
     )
     report: dict[str, Any] = json.loads(_native.transfer(asked, progress))

@@ -1,5 +1,9 @@
 //! A scene as a transfer exported it: what of it can be read off its states without simulating.
 
+mod shapes;
+
+pub use shapes::Shape;
+
 use super::SceneHand;
 use super::names::{wrist_body, wrist_names};
 use super::wrist::wrist_to_root;

@@ -255,3 +255,32 @@ fn captions_are_legible_marks_of_their_text() {
     // Text beyond the edge is cut, not a panic.
     font::write(&mut image, "far too long for this", 40, 15, 3, [255; 3]);
 }
+
+#[test]
+fn a_video_has_every_picture_at_its_time() {
+    use shiguredo_mp4::demux::{Input, Mp4FileDemuxer};
+    let frames: Vec<RgbImage> =
+        (0..60).map(|i| RgbImage::filled(65, 48, [200, 4 * i as u8, 30])).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("film.mp4");
+    video(&frames, 29.97, &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let mut demuxer = Mp4FileDemuxer::new();
+    while let Some(needed) = demuxer.required_input() {
+        let from = needed.position as usize;
+        let to = needed.size.map_or(bytes.len(), |size| bytes.len().min(from + size));
+        demuxer.handle_input(Input { position: needed.position, data: &bytes[from..to] });
+    }
+    let (mut count, mut keys, mut ticks) = (0, 0, 0);
+    while let Some(sample) = demuxer.next_sample().unwrap() {
+        count += 1;
+        keys += usize::from(sample.keyframe);
+        ticks += u64::from(sample.duration);
+    }
+    assert_eq!((count, ticks), (60, (60.0 * 90_000.0 / 29.97_f64).round() as u64));
+    assert!(keys >= 2, "players could not seek");
+    assert!(video(&frames, 0.0, &path).is_err() && video(&[], 30.0, &path).is_err());
+    let other = [RgbImage::filled(64, 48, [0; 3]), RgbImage::filled(65, 48, [0; 3])];
+    assert!(video(&other, 30.0, &path).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "a failed video leaves the old one alone");
+}

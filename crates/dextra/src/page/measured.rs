@@ -5,10 +5,10 @@ use crate::error::Error;
 use crate::report::Details;
 use dextra_core::demonstration::keypoint;
 use dextra_core::pose;
-use dextra_core::rollout::{HandRollout, Limits};
+use dextra_core::rollout::{HandRollout, Limits, Reference, Rollout};
 use dextra_data::rollout::{RolloutFile, load_rollout};
 use dextra_data::{DataError, Npz};
-use nalgebra::Point3;
+use nalgebra::{Point3, Vector3};
 use std::path::Path;
 
 const STAGE: &str = "reading the result";
@@ -21,14 +21,47 @@ pub struct Measured {
     file: RolloutFile,
     /// Whether each judged frame was demonstrated.
     shown: Vec<bool>,
-    /// Step, hand, point and force of every contact.
-    touches: Vec<(usize, usize, Point3<f64>, f64)>,
+    touches: Vec<Touched>,
     /// Keypoints of each human hand at judged frames, `[frames * 21]`, NaN where there are none; empty in
     /// files that lack them.
     human: Vec<Vec<Point3<f64>>>,
 }
 
+/// A contact between a hand and an object, as in the file.
+pub struct Touched {
+    /// Step.
+    pub step: usize,
+    /// Hand, in the order of the rollout's.
+    pub hand: usize,
+    /// Where, world frame, metres.
+    pub point: Point3<f64>,
+    /// Unit normal into the object, world frame.
+    pub normal: Vector3<f64>,
+    /// Normal force, N.
+    pub force: f64,
+}
+
 impl Measured {
+    /// The rollout, without [`Rollout::touches`].
+    pub fn rollout(&self) -> &Rollout {
+        &self.file.rollout
+    }
+
+    /// What it is judged against.
+    pub fn reference(&self) -> &Reference {
+        &self.file.reference
+    }
+
+    /// Keypoints of each human hand at judged frames, `[frames * 21]`, NaN where there are none.
+    pub fn human(&self) -> &[Vec<Point3<f64>>] {
+        &self.human
+    }
+
+    /// All contacts, in the order of steps.
+    pub fn touches(&self) -> &[Touched] {
+        &self.touches
+    }
+
     /// Reads `rollout.npz` in `dir`; `None` where there is none.
     pub fn read(dir: &Path) -> Result<Option<Measured>, Error> {
         let path = dir.join("rollout.npz");
@@ -38,7 +71,8 @@ impl Measured {
         read(&path).map(Some).map_err(Error::stage(STAGE))
     }
 
-    fn seconds(&self, step: usize) -> f64 {
+    /// When a state is, seconds.
+    pub fn seconds(&self, step: usize) -> f64 {
         step as f64 * self.file.rollout.dt
     }
 
@@ -156,15 +190,14 @@ impl Measured {
     fn forces(&self, index: usize, hand: &HandRollout) -> Vec<Line> {
         let steps = self.file.rollout.steps();
         let mut sums = vec![vec![0.0; steps]; FINGERS.len()];
-        for &(step, of, point, force) in self.touches.iter().filter(|t| t.1 == index) {
-            debug_assert_eq!(of, index);
-            let tracked = hand.keypoints.iter().zip(&hand.keypoints_in_world[step]);
+        for touch in self.touches.iter().filter(|touch| touch.hand == index) {
+            let tracked = hand.keypoints.iter().zip(&hand.keypoints_in_world[touch.step]);
             let nearest = tracked.min_by(|a, b| {
-                let away = |p: &Point3<f64>| nalgebra::distance(p, &point);
+                let away = |p: &Point3<f64>| nalgebra::distance(p, &touch.point);
                 away(a.1).total_cmp(&away(b.1))
             });
             let finger = nearest.map_or(5, |(&k, _)| if k == 0 { 5 } else { ((k - 1) / 4).min(5) });
-            sums[finger][step] += force;
+            sums[finger][touch.step] += touch.force;
         }
         let named = FINGERS.iter().zip(sums).filter(|(_, sum)| sum.iter().any(|&f| f > 0.0));
         named
@@ -214,18 +247,26 @@ fn read(path: &Path) -> Result<Measured, DataError> {
     let (_, hand) = npz.array_i64("touch_hand")?;
     let (_, force) = npz.array_f64("touch_force_n")?;
     let (_, place) = npz.array_f64("touch_pos_m")?;
+    let (_, normal) = npz.array_f64("touch_normal")?;
     let count = step.len();
-    if hand.len() != count || force.len() != count || place.len() != 3 * count {
+    let vectors = place.len() == 3 * count && normal.len() == 3 * count;
+    if hand.len() != count || force.len() != count || !vectors {
         return Err(npz.problem("touch_step", "the arrays of contacts differ in length"));
     }
     let mut touches = Vec::with_capacity(count);
-    for (i, p) in place.chunks_exact(3).enumerate() {
+    for (i, (p, n)) in place.chunks_exact(3).zip(normal.chunks_exact(3)).enumerate() {
         let at = usize::try_from(step[i]).ok().filter(|&s| s < file.rollout.steps());
         let of = usize::try_from(hand[i]).ok().filter(|&h| h < file.rollout.hands.len());
         let (Some(at), Some(of)) = (at, of) else {
             return Err(npz.problem("touch_step", format!("contact {i} is of no step or hand")));
         };
-        touches.push((at, of, Point3::new(p[0], p[1], p[2]), force[i]));
+        touches.push(Touched {
+            step: at,
+            hand: of,
+            point: Point3::new(p[0], p[1], p[2]),
+            normal: Vector3::new(n[0], n[1], n[2]),
+            force: force[i],
+        });
     }
     let mut human = Vec::new();
     for hand in &file.rollout.hands {
