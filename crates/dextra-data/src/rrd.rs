@@ -304,22 +304,20 @@ const Z_UP: [u8; 3] = [3, 5, 1];
 
 /// Names of rows and tables, in order, different in every recording.
 struct Names {
-    time: u64,
-    count: u64,
+    next: Tuid,
 }
 
 impl Names {
     /// The names of the recording whose identity is the hexadecimal `id`.
     fn new(id: &str) -> Names {
-        // Rerun's own names begin with a time in nanoseconds; these keep to its range.
-        let time = u64::from_str_radix(&id[..16], 16).unwrap_or_default() >> 2;
-        Names { time, count: 0 }
+        let recording = u64::from_str_radix(&id[..16], 16).unwrap_or_default();
+        Names { next: Tuid { order: 1, recording } }
     }
 
     /// The first of `count` names that nobody else gets.
     fn take(&mut self, count: usize) -> Tuid {
-        let first = Tuid { time: self.time, count: self.count };
-        self.count += count as u64;
+        let first = self.next;
+        self.next.order += count as u64;
         first
     }
 }

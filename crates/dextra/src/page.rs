@@ -65,7 +65,7 @@ fn page(dir: &Path, report: &Report) -> Result<String, Error> {
 
 /// A whole page round its body.
 fn document(title: &str, body: &str) -> String {
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\

@@ -9,7 +9,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-LOOK = """async () => {
+LOOK = """() => {
   const luminance = text => {
     const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map(v => v / 255)
       .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -37,26 +37,8 @@ LOOK = """async () => {
     return { width: box.width, height: box.height, lines: lines.length };
   });
   const images = [...document.images].map(i => i.naturalWidth);
-  // A player is only as large as its video once it is shown; half way through there is something to see.
-  document.querySelectorAll('details').forEach(e => { e.open = true; });
-  const videos = await Promise.all([...document.querySelectorAll('video')].map(async video => {
-    const heard = name => new Promise((done, fail) => {
-      video.addEventListener(name, done, { once: true });
-      setTimeout(() => fail(new Error(`no ${name}: ${video.error && video.error.message}`)), 20000);
-    });
-    if (video.readyState < 2) { video.load(); await heard('loadeddata'); }
-    video.currentTime = video.duration / 2;
-    await heard('seeked');
-    const [width, height] = [video.videoWidth, video.videoHeight];
-    const canvas = Object.assign(document.createElement('canvas'), { width, height });
-    const context = canvas.getContext('2d');
-    context.drawImage(video, 0, 0);
-    // The top row belongs to the bar of captions, the bottom row to the floor.
-    const colour = y => [...context.getImageData(4, y, 1, 1).data].slice(0, 3);
-    return { width, height, duration: video.duration, bar: colour(1), floor: colour(height - 4) };
-  }));
   return {
-    videos, plots, images, contrast: Math.min(...contrast), texts: texts.length,
+    plots, images, contrast: Math.min(...contrast), texts: texts.length,
     small: Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize))),
     scroll: document.documentElement.scrollWidth,
     background: luminance(behind(document.body)),

@@ -141,7 +141,7 @@ impl Table {
 
     /// The table as a stream of Arrow IPC. Its rows are called `id` and what follows it.
     pub fn encode(&self, id: Tuid) -> Result<Vec<u8>, ArrowError> {
-        let rows = (id.count..).take(self.rows()).map(|count| Tuid { count, ..id }.bytes());
+        let rows = (id.order..).take(self.rows()).map(|order| Tuid { order, ..id }.bytes());
         let rows: Vec<u8> = rows.flatten().collect();
         let rows = FixedSizeBinaryArray::try_new(16, rows.into(), None)?;
         let mut fields = vec![described(row_id(), &[("rerun:is_sorted", "true")])];

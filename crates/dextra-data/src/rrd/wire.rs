@@ -19,21 +19,24 @@ const UNCOMPRESSED: u64 = 1;
 /// "RERUN" in base 26.
 const CHECKSUM_SEED: u32 = 7_850_921;
 
-/// A 128-bit name of a row or a table that Rerun orders by: `time`, then `count`.
+/// A 128-bit name of a row or a table, which Rerun orders by.
 #[derive(Clone, Copy)]
 pub(super) struct Tuid {
-    pub time: u64,
-    pub count: u64,
+    /// Counts a file's rows and tables. Rerun's own names have a time here, nanoseconds since 1970,
+    /// so that a viewer takes what is written here for the year 1970.
+    pub order: u64,
+    /// The same for all names of a recording, so that no two recordings share one.
+    pub recording: u64,
 }
 
 impl Tuid {
     /// Sixteen bytes that sort as the name does.
     pub fn bytes(self) -> [u8; 16] {
-        (u128::from(self.time) << 64 | u128::from(self.count)).to_be_bytes()
+        (u128::from(self.order) << 64 | u128::from(self.recording)).to_be_bytes()
     }
 
     fn proto(self) -> Proto {
-        Proto::default().fixed(1, self.time).fixed(2, self.count)
+        Proto::default().fixed(1, self.order).fixed(2, self.recording)
     }
 }
 
@@ -221,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn names_of_rows_sort_by_time_and_then_by_count() {
-        let bytes = |time, count| Tuid { time, count }.bytes();
-        assert!(bytes(1, u64::MAX) < bytes(2, 0) && bytes(2, 255) < bytes(2, 256));
+    fn names_sort_in_the_order_of_the_file() {
+        let bytes = |order, recording| Tuid { order, recording }.bytes();
+        assert!(bytes(1, u64::MAX) < bytes(2, 0) && bytes(255, 7) < bytes(256, 7));
     }
 }
