@@ -180,6 +180,7 @@ impl Recording {
         let mut hash = Sha256::new();
         hash.update((self.name.len() as u64).to_le_bytes());
         hash.update(&self.name);
+        hash.update(format!("{:?}", self.layout));
         self.tables.iter().for_each(|table| table.hash(&mut hash));
         let id = crate::atomic::sha256_hex(&hash.finalize());
         let panes = match self.layout.as_slice() {

@@ -344,6 +344,35 @@ print('same')
 }
 
 #[test]
+fn rerun_accepts_recordings_with_little_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["nothing", "still", "no contact"].map(|name| dir.path().join(name));
+    Recording::new(&paths[0], "").write().unwrap();
+    let mut still = Recording::new(&paths[1], "still");
+    still.mesh("box", &box_mesh([1.0; 3]), Paint::Whole(RED)).unwrap();
+    still.write().unwrap();
+    let mut no_contact = Recording::new(&paths[2], "no contact");
+    let rows: [&[Arrow]; 2] = [&[], &[]];
+    no_contact.arrows("c", When::At(&[0.0, 1.0]), &rows, Paint::Whole(RED), 0.1).unwrap();
+    no_contact.write().unwrap();
+    let script = format!(
+        "{PYTHON}
+for path in sys.argv[1:]:
+    status, printed = cli('verify', path)
+    assert status == 0 and '1 file verified without error' in printed, printed
+    assert RrdReader(path).blueprints() == []
+    print(len(RrdReader(path).store().summary().splitlines()))
+assert read(path)['/c', 'Arrows3D:origins'][:2] == ([0, 1_000_000_000], [[], []])
+"
+    );
+    let paths = paths.each_ref().map(|path| path.as_path());
+    if let Some(printed) = python(&MODULES, &script, &paths) {
+        // Name and axes; a mesh; the look of arrows and their rows.
+        assert_eq!(printed.split_whitespace().collect::<Vec<_>>(), ["2", "3", "4"]);
+    }
+}
+
+#[test]
 fn the_same_recording_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = |name: &str, shift| {
