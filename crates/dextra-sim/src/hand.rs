@@ -10,6 +10,7 @@
 
 mod check;
 mod compile;
+mod demands;
 mod derive;
 mod excludes;
 mod extract;

@@ -3,7 +3,7 @@
 use super::compile::{self, failed, reason};
 use super::derive::{self, Finding};
 use super::map::RawMap;
-use super::{HandError, extract, linkage, servo, urdf};
+use super::{HandError, demands, extract, linkage, servo, urdf};
 use dextra_core::kinematics::KinematicTree;
 use dextra_core::names::nearest;
 use mujoco_rs::prelude::*;
@@ -136,6 +136,7 @@ pub(super) fn read(path: &Path) -> Result<String, HandError> {
 /// An MJCF as a specification that compiles; where it does not, without drawn meshes that are not there, else
 /// without all that is only drawn.
 fn from_mjcf(path: &Path, file: &str, notices: &mut Vec<String>) -> Result<MjSpec, HandError> {
+    demands::check(&read(path)?, path.parent().unwrap_or(Path::new("")), file)?;
     let mut spec = compile::parse_file(path)?;
     // As it stands, so that an error speaks of the user's file and not of our cut.
     let Err(error) = compile::compile(&mut spec, file, notices) else { return Ok(spec) };
@@ -206,6 +207,7 @@ fn from_urdf(path: &Path, file: &str) -> Result<(MjSpec, urdf::Converted), HandE
     let text = read(path)?;
     let convert = |drawn: bool| {
         let mut converted = urdf::convert(&text, path, drawn)?;
+        demands::check(&converted.xml, path.parent().unwrap_or(Path::new("")), file)?;
         let mut spec = compile::parse_string(&converted.xml, file)?;
         compile::compile(&mut spec, file, &mut converted.notices)?;
         Ok((spec, converted))
