@@ -33,6 +33,8 @@ const JSON_LIMIT: u64 = 16 << 20;
 const ENVIRONMENT_LIMIT: u64 = 4 << 30;
 /// Widest layer, most layers and longest observation that a file may ask memory for.
 const SIZE_LIMIT: usize = 1 << 16;
+/// Most numbers of a network that a file may ask memory for: 256 MiB of them.
+const PARAMETER_LIMIT: usize = 1 << 26;
 
 /// `policy.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -292,6 +294,11 @@ fn check_header(header: &PolicyHeader, file: &Path) -> Result<(), LearnError> {
     if actor.iter().chain(critic).any(|width| !(1..=SIZE_LIMIT).contains(width)) {
         return bad("network", format!("widths must be from 1 to {SIZE_LIMIT}"));
     }
+    let of_actor = parameter_count(size, actor, contract.actions.len());
+    let count = of_actor.saturating_add(parameter_count(size, critic, 1));
+    if actor.len().max(critic.len()) > SIZE_LIMIT || count > PARAMETER_LIMIT {
+        return bad("network", format!("must have at most {PARAMETER_LIMIT} weights"));
+    }
     if !usable(mean, |x| x.is_finite()) {
         return bad("scaling.mean", format!("must be {size} finite numbers"));
     }
@@ -305,6 +312,16 @@ fn check_header(header: &PolicyHeader, file: &Path) -> Result<(), LearnError> {
         return bad("action_limit", "must be above zero".into());
     }
     Ok(())
+}
+
+/// How many weights and biases layers of these widths have; no width is above [`SIZE_LIMIT`].
+fn parameter_count(inputs: usize, hidden: &[usize], outputs: usize) -> usize {
+    let (mut before, mut count) = (inputs, 0_usize);
+    for &width in hidden.iter().chain([&outputs]) {
+        count = count.saturating_add((before + 1) * width);
+        before = width;
+    }
+    count
 }
 
 /// Fills parameters with the arrays called like them after `prefix`.

@@ -88,13 +88,14 @@ fn absurd_headers_are_refused_by_field() {
     let file = path.join("policy.json");
     let whole: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     type Change = fn(&mut serde_json::Value);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 9] = [
         ("format", |j| j["format"] = "other".into()),
         ("format_version", |j| j["format_version"] = 2.into()),
         ("scaling.std", |j| j["scaling"]["std"][1] = 0.into()),
         ("scaling.mean", |j| j["scaling"]["mean"] = vec![0.0; 3].into()),
         ("action_limit", |j| j["action_limit"] = (-1).into()),
         ("network", |j| j["network"]["actor"][0] = 4_000_000_000_u64.into()),
+        ("weights", |j| j["network"]["critic"] = vec![65536; 9].into()),
         ("actor.0.weight", |j| j["network"]["actor"][0] = 31.into()),
         ("unknown", |j| j["unknown"] = 1.into()),
     ];
