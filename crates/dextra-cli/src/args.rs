@@ -1,9 +1,11 @@
 //! What can be typed. Parsing only: what the values mean is for the library to say.
 
 mod dataset;
+mod show;
 mod words;
 
 pub use dataset::{CollectionArgs, DatasetAction, DatasetArgs, LookArgs};
+pub use show::{ReportArgs, ViewArgs};
 pub use words::{CompletionsArgs, ConfigArgs, ManArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -108,30 +110,6 @@ pub struct TransferArgs {
     pub settings: Vec<String>,
 }
 
-/// `report`.
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// Folders of finished transfers; one with several hands stands for all of them.
-    #[arg(required = true, value_name = "DIR")]
-    pub dirs: Vec<PathBuf>,
-    /// Where the page that compares several results goes.
-    #[arg(long, value_name = "FILE", default_value = "comparison.html")]
-    pub out: PathBuf,
-}
-
-/// `view`.
-#[derive(Debug, Args)]
-pub struct ViewArgs {
-    /// Folder of a finished transfer.
-    pub dir: PathBuf,
-    /// Where the recording goes [default: DIR/view.rrd].
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Open it too, with the program `rerun` (of the Python package rerun-sdk).
-    #[arg(long)]
-    pub open: bool,
-}
-
 /// `collect`.
 #[derive(Debug, Args)]
 pub struct CollectArgs {
@@ -181,6 +159,9 @@ pub struct RolloutArgs {
     /// Seeds of the perturbations, separated by commas.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "0,1,2")]
     pub seeds: Vec<u64>,
+    /// Keep what was found: rollout.json and a page, report.html, in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Threads [default: all cores]; the result does not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -272,6 +253,9 @@ pub struct FeasibilityArgs {
     /// Seed of the noise of a built-in clip.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Keep what was found: feasibility.json and a page, report.html, in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Print one JSON object per hand instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -437,7 +421,7 @@ pub enum HandVerb {
 pub struct HandCheckArgs {
     /// An MJCF (.xml) or URDF (.urdf) file.
     pub file: PathBuf,
-    /// Folder for the map and the picture [default: beside the file]. A map that is there already stays.
+    /// Folder for the map, the picture and the page [default: beside the file]. A map that is there already stays.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print one JSON object instead of a table.

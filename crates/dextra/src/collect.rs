@@ -6,12 +6,14 @@
 //! | `episodes/CASE-NNN.npz` | one accepted rollout, in the format of `rollout.npz` |
 //! | `index.jsonl` | one line per episode |
 //! | `cases.jsonl` | one line per clip, hand and seed, failures included |
-//! | `dataset.json` | counts, licences, version; written last |
+//! | `dataset.json` | counts, licences, version; written last, but for |
+//! | `report.html` | its page |
 //! | `cases/CASE/` | the transfer and its policy |
 
 use crate::clock::Clock;
 use crate::error::{Error, chain};
 use crate::outputs;
+use crate::page;
 use crate::progress::Reporter;
 use crate::report::Status;
 use crate::request::TransferRequest;
@@ -170,8 +172,7 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
         write_lines(&out.join("cases.jsonl"), &cases)?;
     }
     let dataset = summary(&cases, &episodes);
-    let json = serde_json::to_vec_pretty(&dataset).map_err(Error::stage(STAGE))?;
-    atomic::write_file(&out.join("dataset.json"), &json).map_err(Error::stage(STAGE))?;
+    page::put(out, "dataset.json", &dataset)?;
     Ok(dataset)
 }
 

@@ -4,22 +4,58 @@
 //! an object is enough, and takes milliseconds where a decomposition takes seconds.
 
 use crate::demo;
-use crate::error::Error;
+use crate::error::{Error, chain};
+use crate::page;
 use crate::prepare::{self, MOST_SLOWING};
 use crate::progress::Reporter;
 use crate::request::TransferRequest;
-use dextra_core::Demonstration;
+use dextra_core::demonstration::keypoint;
+use dextra_core::{Demonstration, HandTrack, ObjectTrack};
 use dextra_data::ClipOptions;
 use dextra_motion::feasibility::{ClipView, assess};
 use dextra_motion::retarget::{RetargetHand, SurfaceQuery};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::Surface;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Instant;
 
 pub use dextra_motion::feasibility::{
     Assessment, Difficulty, Finding, HandFit, Kind, Severity, Task,
 };
+
+/// A measure of the recording over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// What is measured.
+    pub name: String,
+    /// Seconds and the value, frames without one left out.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A hand that could not be used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unusable {
+    /// Hand as it was asked for.
+    pub hand: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// `feasibility.json`: what was found for every hand, with curves of the clip to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeasibilityResult {
+    /// Clip as it was asked for.
+    pub clip: String,
+    /// Hands that can be used.
+    pub reports: Vec<FeasibilityReport>,
+    /// Those that cannot.
+    pub unusable: Vec<Unusable>,
+    /// Height of every object above its lowest, centimetres.
+    pub heights_cm: Vec<Curve>,
+    /// Distance of every hand's nearest fingertip from the surface of an object, centimetres; negative inside.
+    pub gaps_cm: Vec<Curve>,
+}
 
 /// One clip on several hands.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +151,31 @@ pub fn feasibility(
     Ok(reports)
 }
 
+/// Writes `feasibility.json` and its page `report.html` into `dir`: what [`feasibility`] answered to `request`.
+///
+/// # Errors
+/// A clip that cannot be read, a folder with the result of another verb, and files that cannot be written.
+pub fn write(
+    dir: &Path,
+    request: &FeasibilityRequest,
+    outcome: &[Result<FeasibilityReport, Error>],
+) -> Result<(), Error> {
+    let recorded = demo::load_handling(&request.clip, request.seed, &request.options)?;
+    let loaded = Loaded::new(recorded)?;
+    let unusable = |(hand, outcome): (&String, &Result<FeasibilityReport, Error>)| {
+        let cause = chain(outcome.as_ref().err()?);
+        Some(Unusable { hand: hand.clone(), cause })
+    };
+    let result = FeasibilityResult {
+        clip: request.clip.clone(),
+        reports: outcome.iter().flatten().cloned().collect(),
+        unusable: request.hands.iter().zip(outcome).filter_map(unusable).collect(),
+        heights_cm: loaded.heights(),
+        gaps_cm: loaded.gaps(),
+    };
+    page::put(dir, "feasibility.json", &result)
+}
+
 /// What `transfer` asks: the same findings on what it has loaded already. `recorded` is the clip
 /// before it is slowed.
 pub(crate) fn of_loaded(
@@ -158,6 +219,41 @@ impl Loaded {
         let queries: Vec<&dyn SurfaceQuery> = surfaces.iter().map(|s| s as _).collect();
         let view = ClipView::new(&recorded, &queries, MOST_SLOWING);
         Ok(Loaded { recorded, surfaces, view })
+    }
+
+    fn curve(&self, name: String, value: impl Fn(usize) -> Option<f64>) -> Curve {
+        let point = |frame| Some((frame as f64 / self.recorded.fps, value(frame)? * 100.0));
+        Curve { name, points: (0..self.recorded.frames()).filter_map(point).collect() }
+    }
+
+    /// Height of every object above its lowest.
+    fn heights(&self) -> Vec<Curve> {
+        let curve = |object: &ObjectTrack| {
+            let heights = object.world_from_object.iter().map(|pose| pose.translation.z);
+            let lowest = heights.clone().fold(f64::INFINITY, f64::min);
+            let heights: Vec<f64> = heights.collect();
+            self.curve(object.name.clone(), |frame| Some(heights[frame] - lowest))
+        };
+        self.recorded.objects.iter().map(curve).collect()
+    }
+
+    /// From every hand's nearest fingertip to a surface.
+    fn gaps(&self) -> Vec<Curve> {
+        let objects: Vec<_> = self.recorded.objects.iter().zip(&self.surfaces).collect();
+        let curve = |hand: &HandTrack| {
+            self.curve(format!("{} hand", hand.side.name()), |frame| {
+                let tips = keypoint::TIPS.map(|tip| hand.keypoints_in_world[frame][tip]);
+                let known = tips.iter().filter(|tip| tip.iter().all(|x| x.is_finite()));
+                let distances = known.flat_map(|tip| {
+                    objects.iter().map(move |(object, surface)| {
+                        let pose = &object.world_from_object[frame];
+                        surface.signed_distance(&pose.inverse_transform_point(tip))
+                    })
+                });
+                distances.min_by(f64::total_cmp)
+            })
+        };
+        self.recorded.hands.iter().map(curve).collect()
     }
 }
 

@@ -53,6 +53,8 @@ pub struct HandReport {
     pub map_file: Option<String>,
     /// The picture that was drawn.
     pub picture: Option<String>,
+    /// The page with all of this.
+    pub page: String,
 }
 
 /// Something that was found.
@@ -68,7 +70,7 @@ pub struct HandFinding {
     pub reason: String,
 }
 
-/// Derives the map of a hand, and writes `NAME.toml` and `NAME.png`, NAME being that of the file. A map that
+/// Derives the map of a hand, and writes `NAME.toml`, `NAME.png` and `NAME.html`, NAME being that of the file. A map that
 /// is there already is left as it is.
 ///
 /// # Errors
@@ -104,7 +106,7 @@ pub fn check(request: &HandRequest) -> Result<HandReport, Error> {
         picture = Some(path.display().to_string());
     }
     let hand = &check.hand;
-    Ok(HandReport {
+    let report = HandReport {
         hand: hand.map.name.clone(),
         side: hand.map.side.name().to_owned(),
         map: match &check.source {
@@ -131,6 +133,11 @@ pub fn check(request: &HandRequest) -> Result<HandReport, Error> {
         notes: hand.notices.clone(),
         map_file: written.then(|| map_file.display().to_string()),
         picture,
+        page: String::new(),
         file,
-    })
+    };
+    let page = out.join(name).with_extension("html");
+    dextra_data::atomic::write_file(&page, crate::page::hand(&report)?.as_bytes())
+        .map_err(Error::stage("write the page"))?;
+    Ok(HandReport { page: page.display().to_string(), ..report })
 }

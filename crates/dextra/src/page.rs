@@ -3,21 +3,30 @@
 //! A page is made from the files of a result alone. It holds everything it shows: no script, no
 //! link to elsewhere.
 
+mod bars;
+mod collection;
 mod compare;
+mod feasibility;
+mod hand;
 pub(crate) mod measured;
 mod plot;
+mod raster;
+mod robot;
+mod rollout;
+mod transfer;
 
 use crate::error::Error;
-use crate::report::{Details, PolicyReport, Report, Status};
-use crate::skill::train::Validated;
+use crate::report::Status;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dextra_data::atomic;
-use measured::Measured;
-use plot::{Line, Plot, escape, number};
+use plot::{Plot, escape};
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 pub use compare::compare;
+pub(crate) use hand::page as hand;
+pub(crate) use robot::page as robot;
 
 const STAGE: &str = "report page";
 const STYLE: &str = include_str!("page/page.css");
@@ -26,41 +35,68 @@ const REPORT_BYTES: u64 = 64 << 20;
 /// Larger pictures are left beside the page instead of in it.
 const PICTURE_BYTES: u64 = 24 << 20;
 
-/// Makes `report.html` in the folder of a result again, and returns its path.
+/// Makes the page of a result from its folder.
+type Maker = fn(&Path) -> Result<String, Error>;
+
+/// What a folder can be the result of, by the file that says so.
+const KINDS: [(&str, Maker); 4] = [
+    ("report.json", transfer::page),
+    ("rollout.json", rollout::page),
+    ("feasibility.json", feasibility::page),
+    ("dataset.json", collection::page),
+];
+
+/// Whether `dir` holds a result that [`write()`] can make a page of.
+pub fn is_result(dir: &Path) -> bool {
+    KINDS.iter().any(|(file, _)| dir.join(file).is_file())
+}
+
+/// Whether `dir` holds a transfer or a rollout, which [`compare`] lays side by side.
+pub fn is_run(dir: &Path) -> bool {
+    ["report.json", "rollout.json"].iter().any(|file| dir.join(file).is_file())
+}
+
+/// Makes `report.html` in the folder of a result again, and returns its path. Results are those of `transfer`,
+/// `rollout`, `feasibility` and `collect`.
 ///
 /// # Errors
 /// A folder without a finished result, and files that are malformed, by name and field.
 pub fn write(dir: &Path) -> Result<PathBuf, Error> {
-    let report = Report::read(dir)?;
+    let Some((_, page)) = KINDS.iter().find(|(file, _)| dir.join(file).is_file()) else {
+        let files = KINDS.map(|(file, _)| file).join(", no ");
+        return Err(Error::Request(format!(
+            "{}: no {files}; this is not the folder of a finished result",
+            dir.display()
+        )));
+    };
     let path = dir.join("report.html");
-    let html = page(dir, &report)?;
-    atomic::write_file(&path, html.as_bytes()).map_err(Error::stage(STAGE))?;
+    atomic::write_file(&path, page(dir)?.as_bytes()).map_err(Error::stage(STAGE))?;
     Ok(path)
 }
 
-/// The page of one result.
-fn page(dir: &Path, report: &Report) -> Result<String, Error> {
-    let details = report.details.as_ref();
-    let title = format!("{} on {}", report.clip, report.hand);
-    let mut body = verdict(&title, report);
-    body += &pictures(dir)?;
-    let figures = match Measured::read(dir)? {
-        Some(measured) => measured.plots(details).iter().map(Plot::figure).collect(),
-        None => "<p>There is no rollout.npz to plot.</p>".to_owned(),
-    };
-    let key = "Shaded: planned, not shown by a human. Vertical lines: lift and put-down. \
-               A contact counts for the finger whose tracked point is nearest.";
-    body += &section("Over time", &format!("<p>{key}</p><div class=\"plots\">{figures}</div>"));
-    body += &section("Success rules", &protocols(report));
-    body += &section("Measured", &numbers(report));
-    if let Some(policy) = &report.policy {
-        body += &section("Policy", &policy_section(dir, policy)?);
+/// Writes `file` of a result into `dir`, and its page.
+///
+/// # Errors
+/// A folder with a result of another kind, whose page would be lost, and files that cannot be written.
+pub(crate) fn put(dir: &Path, file: &str, result: &impl serde::Serialize) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let other = KINDS.iter().find(|(name, _)| *name != file && dir.join(name).is_file());
+    if let Some((other, _)) = other {
+        return Err(Error::Request(format!(
+            "{}: there is a {other} already, whose page would be lost; name another folder",
+            dir.display()
+        )));
     }
-    if let Some(details) = details {
-        body += &section("Notes", &notes(details));
-    }
-    body += &section("Provenance", &provenance(report));
-    Ok(document(&title, &body))
+    let json = serde_json::to_vec_pretty(result).map_err(Error::stage(STAGE))?;
+    atomic::write_file(&dir.join(file), &json).map_err(Error::stage(STAGE))?;
+    write(dir).map(drop)
+}
+
+/// A result as it was written by [`put`].
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let bytes = atomic::read_file(path, REPORT_BYTES).map_err(Error::stage(STAGE))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Request(format!("{}: {error}", path.display())))
 }
 
 /// A whole page round its body.
@@ -101,64 +137,41 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     html + "</tbody></table></div>"
 }
 
-fn badge(status: Status) -> String {
-    let name = status.name();
-    format!("<span class=\"badge {name}\">{name}</span>")
-}
-
-fn mark(met: bool) -> String {
-    let (class, word) = if met { ("accepted", "met") } else { ("rejected", "missed") };
-    format!("<span class=\"badge {class}\">{word}</span>")
-}
-
-fn verdict(title: &str, report: &Report) -> String {
-    let why = match &report.cause {
-        Some(cause) => format!("Rejected because: {}.", escape(cause.trim_end_matches('.'))),
-        None => "The replay at true physics kept the object within 3 cm and 0.5 rad of the \
-                 demonstration at every frame, without deep penetration."
-            .to_owned(),
-    };
-    let fragile = report.details.as_ref().and_then(|d| d.fragile.as_ref());
-    let fragile = fragile.map_or(String::new(), |f| {
-        format!("<p class=\"warn\">Fragile: {}.</p>", escape(f.trim_end_matches('.')))
-    });
-    let tile = |value: f64, unit: &str, what: &str| {
-        format!("<li><b>{} {unit}</b>{what}</li>", number(value))
-    };
-    let tiles = [
-        tile(report.max_t_cm, "cm", "largest position error"),
-        tile(report.max_r_deg, "deg", "largest rotation error"),
-        tile(report.e_ft_cm, "cm", "mean fingertip error"),
-        tile(report.wall_s, "s", "elapsed"),
-    ];
+/// Title, verdict, what it means (HTML already), and the few numbers that matter, each with its unit and what it is.
+fn header(title: &str, verdict: &str, text: &str, tiles: &[(String, &str)]) -> String {
+    let tiles: String =
+        tiles.iter().map(|(value, what)| format!("<li><b>{value}</b>{what}</li>")).collect();
     format!(
-        "<header><h1>{}</h1>{}<p>{why}</p>{fragile}<ul class=\"tiles\">{}</ul></header>",
-        escape(title),
-        badge(report.status),
-        tiles.concat()
+        "<header><h1>{}</h1>{verdict}{text}<ul class=\"tiles\">{tiles}</ul></header>",
+        escape(title)
     )
 }
 
-/// The film strip, and the film where it was made.
-fn pictures(dir: &Path) -> Result<String, Error> {
-    let mut html = String::new();
-    if let Some(data) = picture(&dir.join("strip.png"))? {
-        html += &format!(
-            "<div class=\"wide\" tabindex=\"0\"><img class=\"strip\" src=\"{data}\" alt=\"Film strip: the human's hand beside the robot's, \
-             from start to end\"></div>"
-        );
-    }
-    if let Some(data) = picture(&dir.join("film.mp4"))? {
-        html += &format!(
-            "<details><summary>Play the film</summary><video controls loop muted playsinline src=\"{data}\"></video></details>"
-        );
-    } else if let Some(data) = picture(&dir.join("film.gif"))? {
-        html += &format!(
-            "<details><summary>Play the film</summary><img src=\"{data}\" alt=\"Film of the human's \
-             hand beside the robot's\"></details>"
-        );
-    }
-    Ok(if html.is_empty() { html } else { section("Film: human beside robot", &html) })
+fn badge(status: Status) -> String {
+    coloured(status == Status::Accepted, status.name())
+}
+
+fn mark(met: bool) -> String {
+    coloured(met, if met { "met" } else { "missed" })
+}
+
+/// A word on green where it is good, on red where it is not.
+fn coloured(good: bool, word: &str) -> String {
+    let class = if good { "accepted" } else { "rejected" };
+    format!("<span class=\"badge {class}\">{}</span>", escape(word))
+}
+
+/// Plots in as many columns as fit.
+fn figures(plots: &[Plot]) -> String {
+    let figures: String = plots.iter().map(Plot::figure).collect();
+    format!("<div class=\"plots\">{figures}</div>")
+}
+
+/// Sentences one below the other.
+fn list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> String {
+    let items: String =
+        items.into_iter().map(|item| format!("<li>{}</li>", escape(item.as_ref()))).collect();
+    if items.is_empty() { "<p>None.</p>".to_owned() } else { format!("<ul>{items}</ul>") }
 }
 
 /// A picture as `data:` address; `None` when it is not there or too large to be carried.
@@ -174,144 +187,6 @@ fn picture(path: &Path) -> Result<Option<String>, Error> {
         _ => "image/png",
     };
     Ok(Some(format!("data:{kind};base64,{}", STANDARD.encode(bytes))))
-}
-
-fn protocols(report: &Report) -> String {
-    let rules = [
-        "means below 30 deg, 3 cm, joints 8 cm, fingertips 6 cm",
-        "every frame within 0.5 rad and 3 cm",
-        "means below 0.5 rad and 10 cm",
-        "means below 10 cm and 20 deg",
-        "means below 10 cm and 40 deg",
-    ];
-    let rows: Vec<Vec<String>> = report
-        .protocols
-        .named()
-        .into_iter()
-        .zip(rules)
-        .map(|((name, met), rule)| vec![name.to_owned(), mark(met), rule.to_owned()])
-        .collect();
-    table(&["rule", "", "what it asks"], &rows)
-}
-
-fn numbers(report: &Report) -> String {
-    let row = |what: &str, value: f64, unit: &str| {
-        vec![what.to_owned(), format!("{} {unit}", number(value))]
-    };
-    let mut rows = vec![
-        row("mean position error", report.e_t_cm, "cm"),
-        row("mean rotation error", report.e_r_deg, "deg"),
-        row("mean joint error", report.e_j_cm, "cm"),
-        row("mean fingertip error", report.e_ft_cm, "cm"),
-        row("penetration into objects, p99", report.object_penetration_p99_mm, "mm"),
-        row("penetration into itself, p99", report.self_penetration_p99_mm, "mm"),
-    ];
-    if let Some(details) = &report.details {
-        rows.extend([
-            row("contact force, p99", details.contact_force_p99_n, "N"),
-            row("actuators at their limit, mean", details.saturation_mean * 100.0, "%"),
-            row("largest position error at half the step", details.half_step_max_t_cm, "cm"),
-            row("clip slowed by", details.time_scale, "times"),
-        ]);
-        for trial in &details.robustness {
-            rows.push(vec![
-                format!("open loop, object {} cm off", number(trial.offset_cm)),
-                format!(
-                    "{} of {} ({}-{})",
-                    trial.successes,
-                    trial.trials,
-                    number(trial.wilson_low),
-                    number(trial.wilson_high)
-                ),
-            ]);
-        }
-    }
-    rows.push(row("processor time", report.cpu_s, "s"));
-    rows.push(vec!["physics steps".to_owned(), report.sim_steps.to_string()]);
-    table(&[], &rows)
-}
-
-fn policy_section(dir: &Path, policy: &PolicyReport) -> Result<String, Error> {
-    let rows: Vec<Vec<String>> = policy
-        .scores
-        .iter()
-        .map(|score| {
-            vec![
-                escape(&score.protocol),
-                format!("{} of {}", score.successes, score.trials),
-                format!("{:.2}-{:.2}", score.wilson_low, score.wilson_high),
-                format!("{} of {}", score.open_loop_successes, score.trials),
-                format!("{} cm", number(score.median_worst_cm)),
-            ]
-        })
-        .collect();
-    let curve = learning(dir)?.figure();
-    Ok(format!(
-        "<p>{} Recipe {}, round the {} base; {} control steps in {} CPU-s.</p>{}\
-         <div class=\"plots\">{curve}</div>",
-        badge(policy.status),
-        escape(&policy.recipe),
-        policy.base.name(),
-        policy.env_steps,
-        number(policy.train_cpu_s),
-        table(&["perturbation", "success", "95 %", "open loop", "worst error, median"], &rows)
-    ))
-}
-
-/// Success in the validations of `policy/validation.jsonl`.
-fn learning(dir: &Path) -> Result<Plot, Error> {
-    let path = dir.join("policy").join("validation.jsonl");
-    if !path.is_file() {
-        return Ok(Plot::default());
-    }
-    let bytes = atomic::read_file(&path, REPORT_BYTES).map_err(Error::stage(STAGE))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut validations: Vec<Validated> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let validated = serde_json::from_str(line).map_err(|error| {
-            Error::Request(format!("{}: line {}: {error}", path.display(), index + 1))
-        })?;
-        validations.push(validated);
-    }
-    let line = |name: &str, value: fn(&Validated) -> f64| Line {
-        name: name.to_owned(),
-        points: validations.iter().map(|v| (v.steps as f64 / 1000.0, value(v) * 100.0)).collect(),
-    };
-    Ok(Plot {
-        title: "Success in validation, %".to_owned(),
-        axis: "control steps, thousands",
-        lines: vec![line("1 cm and 5 deg off", |v| v.near), line("all validated", |v| v.mean)],
-        at_least: 100.0,
-        ..Plot::default()
-    })
-}
-
-fn notes(details: &Details) -> String {
-    let items = details.notes.iter().map(|note| format!("<li>{}</li>", escape(note)));
-    let items: String = items.collect();
-    if items.is_empty() { "<p>None.</p>".to_owned() } else { format!("<ul>{items}</ul>") }
-}
-
-fn provenance(report: &Report) -> String {
-    let row = |what: &str, value: &str| vec![what.to_owned(), escape(value)];
-    let mut rows = vec![
-        row("clip", &report.clip),
-        row("hand", &report.hand),
-        row("seed", &report.seed.to_string()),
-        row("frames", &report.frames.to_string()),
-    ];
-    if let Some(details) = &report.details {
-        rows.extend([
-            row("source", &details.source),
-            row("licence, of everything made from it too", &details.licence),
-            row("engine", &details.engine),
-            row("grasp hypothesis", &details.hypothesis),
-        ]);
-        for (name, digest) in &details.inputs_sha256 {
-            rows.push(vec![escape(name), format!("<code>{}</code>", escape(digest))]);
-        }
-    }
-    format!("<div class=\"broken\">{}</div>", table(&[], &rows))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::page::measured::Measured;
 use crate::report::{Report, Status};
+use dextra_core::Pose;
 use dextra_core::demonstration::keypoint;
 use dextra_core::mesh::TriMesh;
-use dextra_core::{Pose, pose};
 use dextra_data::DataError;
 use dextra_data::rrd::{Arrow, Color, Paint, Pane, Recording, Series, View, ViewKind, When};
 use dextra_sim::scene::exported::{Exported, Shape};
@@ -65,7 +65,7 @@ pub fn write(dir: &Path, path: &Path) -> Result<(), Error> {
         contacts(recording, &measured)?;
         let plots = curves(recording, &measured, &report)?;
         recording.document("verdict", &verdict(&report))?;
-        recording.layout(layout(plots))
+        recording.layout(layout(&plots))
     };
     record(&mut recording).map_err(Error::stage(STAGE))?;
     recording.write().map_err(Error::stage(STAGE))
@@ -113,14 +113,16 @@ fn within(world: &TriMesh) -> TriMesh {
     TriMesh { vertices, faces: world.faces.clone() }
 }
 
-/// Bodies of hands have a side in front of their names.
+/// Bodies of hands have a side in front of their names, wrists behind; see [`dextra_sim::scene`].
 fn entity(shape: &Shape) -> String {
-    let name =
-        if shape.body.is_empty() { format!("body {}", shape.index) } else { shape.body.clone() };
+    let plain = |rest: &str| rest.replace('/', " ");
     match shape.body.split_once('/') {
-        Some((side, rest)) => format!("scene/{side} hand/{}", rest.replace('/', " ")),
+        Some(("object", name)) => format!("scene/objects/{}", plain(name)),
+        Some(("wrist", side)) => format!("scene/{} hand/wrist", plain(side)),
+        Some((side, rest)) => format!("scene/{side} hand/{}", plain(rest)),
         None if shape.index == 0 => "scene/world".to_owned(),
-        None => format!("scene/objects/{name}"),
+        None if shape.body.is_empty() => format!("scene/body {}", shape.index),
+        None => format!("scene/{}", shape.body),
     }
 }
 
@@ -143,30 +145,13 @@ fn demonstration(
     }
     let shapes = scene.shapes();
     for (index, object) in measured.rollout().objects.iter().enumerate() {
-        let Some(mesh) = mesh_of(&shapes, scene, measured, index) else { continue };
+        let Some(mesh) = measured.mesh_of(&shapes, scene, index) else { continue };
         let entity = format!("scene/demonstration/{} {}", index + 1, object.name.replace('/', " "));
         recording.mesh(&entity, mesh, Paint::Whole(DEMANDED))?;
         let poses: Vec<Pose> = frames.iter().map(|f| f.world_from_object[index]).collect();
         recording.poses(&entity, When::At(&times), &poses)?;
     }
     Ok(())
-}
-
-/// The mesh of the body that is where the object is at the start.
-fn mesh_of<'a>(
-    shapes: &'a [Shape],
-    scene: &Exported,
-    measured: &Measured,
-    object: usize,
-) -> Option<&'a TriMesh> {
-    let rollout = measured.rollout();
-    let places = scene.world_from_bodies(rollout.qpos.first()?);
-    let there = rollout.objects[object].world_from_object.first()?;
-    let near = |shape: &&Shape| {
-        let place = &places[shape.index];
-        pose::distance_between(place, there) < 1e-6 && pose::angle_between(place, there) < 1e-6
-    };
-    shapes.iter().filter(|shape| !shape.body.contains('/')).find(near).map(|shape| &shape.mesh)
 }
 
 /// Lines along the palm and the fingers of one hand, without points that are missing.
@@ -194,14 +179,21 @@ fn contacts(recording: &mut Recording, measured: &Measured) -> Result<(), DataEr
     recording.arrows("scene/contacts", When::At(&times), &rows, Paint::Whole(CONTACT), ARROW_RADIUS)
 }
 
-/// The curves of the report's page. Returns the plots' titles.
+/// A plot of curves: where they are in the recording, and its title.
+struct Curves {
+    entity: String,
+    title: String,
+}
+
+/// The curves of the report's page. Returns the plots that have any.
 fn curves(
     recording: &mut Recording,
     measured: &Measured,
     report: &Report,
-) -> Result<Vec<String>, DataError> {
-    let mut titles = Vec::new();
+) -> Result<Vec<Curves>, DataError> {
+    let mut all = Vec::new();
     for (index, plot) in measured.plots(report.details.as_ref()).into_iter().enumerate() {
+        let place = format!("plots/{}", index + 1);
         let mut any = false;
         for (line, color) in plot.lines.iter().zip(CURVES.iter().cycle()) {
             let points: Vec<_> = line.points.iter().filter(|(_, y)| y.is_finite()).collect();
@@ -211,26 +203,19 @@ fn curves(
             let times: Vec<f64> = points.iter().map(|point| point.0).collect();
             let rows: Vec<[f64; 1]> = points.iter().map(|point| [point.1]).collect();
             let series = [Series { name: line.name.clone(), color: *color }];
-            let entity = format!("{}/{}", plot_entity(index), line.name.replace('/', " "));
+            let entity = format!("{place}/{}", line.name.replace('/', " "));
             recording.scalars(&entity, &times, &series, &rows)?;
             any = true;
         }
         if any {
-            titles.push((index, plot.title));
+            all.push(Curves { entity: place, title: plot.title });
         }
     }
-    Ok(titles
-        .into_iter()
-        .map(|(index, title)| format!("{}\n{title}", plot_entity(index)))
-        .collect())
-}
-
-fn plot_entity(index: usize) -> String {
-    format!("plots/{}", index + 1)
+    Ok(all)
 }
 
 /// The scene with the verdict below on the left, the curves on the right.
-fn layout(plots: Vec<String>) -> Vec<Pane> {
+fn layout(plots: &[Curves]) -> Vec<Pane> {
     let view = |kind: ViewKind, name: &str, entity: &str| View {
         kind,
         name: name.to_owned(),
@@ -243,9 +228,8 @@ fn layout(plots: Vec<String>) -> Vec<Pane> {
             view(ViewKind::Document, "Verdict", "verdict"),
         ],
     };
-    let curves = plots.iter().filter_map(|plot| plot.split_once('\n'));
     let views: Vec<View> =
-        curves.map(|(entity, title)| view(ViewKind::Plot, title, entity)).collect();
+        plots.iter().map(|plot| view(ViewKind::Plot, &plot.title, &plot.entity)).collect();
     let curves = (!views.is_empty()).then_some(Pane { share: 2.0, views });
     std::iter::once(scene).chain(curves).collect()
 }

@@ -19,6 +19,9 @@ pub fn run(args: &FeasibilityArgs) -> Result<Exit> {
         options: args.reading.options(),
     };
     let outcome = dextra::feasibility(&request, &Silent)?;
+    if let Some(out) = &args.out {
+        dextra::feasibility::write(out, &request, &outcome)?;
+    }
     let mut reports = Vec::new();
     let mut failed = false;
     let mut lines = String::new();

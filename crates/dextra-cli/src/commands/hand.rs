@@ -58,5 +58,5 @@ fn described(report: &HandReport) -> String {
     if let Some(picture) = &report.picture {
         text += &format!("picture: {picture}\n");
     }
-    text
+    text + &format!("page: {}\n", report.page)
 }

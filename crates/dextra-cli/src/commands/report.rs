@@ -12,8 +12,9 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
     for dir in &dirs {
         output::print(&format!("{}\n", page::write(dir)?.display()))?;
     }
-    if dirs.len() > 1 {
-        page::compare(&dirs, &args.out)?;
+    let compared: Vec<PathBuf> = dirs.into_iter().filter(|dir| page::is_run(dir)).collect();
+    if compared.len() > 1 {
+        page::compare(&compared, &args.out)?;
         output::print(&format!("{}\n", args.out.display()))?;
     }
     Ok(Exit::Fine)
@@ -21,9 +22,8 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
 
 /// The folder, or the results in it where it is not one itself.
 fn results(dir: &Path) -> Vec<PathBuf> {
-    let is_result = |dir: &Path| dir.join("report.json").is_file();
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
-    let mut inside: Vec<PathBuf> = entries.filter(|path| is_result(path)).collect();
+    let mut inside: Vec<PathBuf> = entries.filter(|path| page::is_result(path)).collect();
     inside.sort();
-    if is_result(dir) || inside.is_empty() { vec![dir.to_owned()] } else { inside }
+    if page::is_result(dir) || inside.is_empty() { vec![dir.to_owned()] } else { inside }
 }

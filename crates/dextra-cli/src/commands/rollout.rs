@@ -25,6 +25,9 @@ pub fn run(args: &RolloutArgs) -> Result<Exit> {
         Err(Error::Cancelled { .. }) => return Ok(Exit::Interrupted),
         result => result?,
     };
+    if let Some(out) = &args.out {
+        report.write(out)?;
+    }
     output::print(&if args.json {
         serde_json::to_string(&report)? + "\n"
     } else {

@@ -9,7 +9,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-LOOK = """() => {
+LOOK = """async () => {
   const luminance = text => {
     const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map(v => v / 255)
       .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -36,9 +36,25 @@ LOOK = """() => {
     });
     return { width: box.width, height: box.height, lines: lines.length };
   });
+  const videos = [];
+  for (const video of document.querySelectorAll('video')) {
+    video.closest('details').open = true;
+    if (video.readyState < 2) await new Promise(done => video.addEventListener('loadeddata', done, { once: true }));
+    const seeked = new Promise(done => video.addEventListener('seeked', done, { once: true }));
+    video.currentTime = video.duration / 2;
+    await seeked;
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const context = canvas.getContext('2d');
+    context.drawImage(video, 0, 0);
+    const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    let [low, high] = [255, 0];
+    for (let i = 0; i < pixels.length; i += 4) [low, high] = [Math.min(low, pixels[i]), Math.max(high, pixels[i])];
+    videos.push({ width: canvas.width, height: canvas.height, seconds: video.duration, low, high });
+  }
   const images = [...document.images].map(i => i.naturalWidth);
   return {
-    plots, images, contrast: Math.min(...contrast), texts: texts.length,
+    plots, images, videos, contrast: Math.min(...contrast), texts: texts.length,
     small: Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize))),
     scroll: document.documentElement.scrollWidth,
     background: luminance(behind(document.body)),

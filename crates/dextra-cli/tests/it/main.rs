@@ -14,6 +14,7 @@ mod killed;
 mod pages;
 mod results;
 mod verbs;
+mod view;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -71,6 +72,19 @@ pub fn files(dir: &Path) -> Vec<String> {
 /// Runs the command with the words of `line`.
 pub fn run(line: &str) -> Output {
     dextra().args(line.split_whitespace()).output().expect("the command starts")
+}
+
+/// The Python that `DEXTRA_PYTHON` names, else `python3`; `None`, with a line that says so, where it lacks a module.
+pub fn python(modules: &[&str]) -> Option<Command> {
+    let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
+    let imports = format!("import {}", modules.join(", "));
+    let has = Command::new(&python).args(["-c", &imports]).output();
+    if !has.is_ok_and(|has| has.status.success()) {
+        let modules = modules.join(" and ");
+        eprintln!("skipped: {} has no {modules}; DEXTRA_PYTHON names another", python.display());
+        return None;
+    }
+    Some(Command::new(&python))
 }
 
 /// What the command printed to stdout.

@@ -1,11 +1,9 @@
 //! Pages of results in a real browser.
 
 use crate::results::cube_on_allegro;
-use crate::{dextra, stderr, transfer, tripod};
+use crate::{dextra, python, stderr, tripod};
 use serde_json::Value;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A Chromium on the path.
 fn chromium() -> Option<PathBuf> {
@@ -16,16 +14,13 @@ fn chromium() -> Option<PathBuf> {
 
 /// What a browser sees of pages in both colour schemes and at both widths; `None` without a browser.
 fn seen(pages: &[&Path]) -> Option<Vec<Value>> {
-    let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| OsString::from("python3"));
-    let has = Command::new(&python).args(["-c", "import playwright.sync_api"]).output();
-    let Some(browser) = chromium().filter(|_| has.is_ok_and(|has| has.status.success())) else {
-        eprintln!(
-            "skipped: pages need Chromium, and playwright in the Python that DEXTRA_PYTHON names"
-        );
+    let Some(browser) = chromium() else {
+        eprintln!("skipped: pages need Chromium");
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/browser.py");
-    let output = Command::new(&python).arg(script).arg(browser).args(pages).output().unwrap();
+    let mut python = python(&["playwright.sync_api"])?;
+    let output = python.arg(script).arg(browser).args(pages).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
@@ -38,8 +33,9 @@ fn assert_fine(found: &[Value], plots: usize) {
         assert!(empty("console") && empty("away"), "{look}");
         assert_eq!(look["plots"].as_array().unwrap().len(), plots, "{look}");
         for plot in look["plots"].as_array().unwrap() {
+            // A single bar is 32 high.
             let large =
-                plot["width"].as_f64() > Some(200.0) && plot["height"].as_f64() > Some(80.0);
+                plot["width"].as_f64() > Some(200.0) && plot["height"].as_f64() > Some(30.0);
             assert!(large && plot["lines"].as_u64() > Some(0), "{look}");
         }
         assert!(look["images"].as_array().unwrap().iter().all(|w| w.as_u64() > Some(0)), "{look}");
@@ -50,26 +46,65 @@ fn assert_fine(found: &[Value], plots: usize) {
     }
 }
 
+/// What is written by a command whose exit code is one of `codes`.
+#[track_caller]
+fn run(args: &[&str], codes: &[i32]) {
+    let output = dextra().args(args).output().unwrap();
+    let code = output.status.code().unwrap();
+    assert!(codes.contains(&code), "{args:?} ended with {code}: {}", stderr(&output));
+}
+
 #[test]
 fn pages_open_offline_in_a_browser_narrow_and_dark_too() {
     let accepted = &cube_on_allegro().out;
     let dir = tempfile::tempdir().unwrap();
     let rejected = dir.path().join("rejected");
-    let output = transfer("bottle".as_ref(), &tripod().display().to_string(), &rejected).output();
-    let comparison = dir.path().join("comparison.html");
-    let several = output.unwrap().status.code() != Some(2) && rejected.join("report.html").exists();
-    assert!(several, "a rejected transfer has its page too");
-    let made = dextra()
-        .arg("report")
-        .args([accepted, &rejected])
-        .arg("--out")
-        .arg(&comparison)
-        .output()
-        .unwrap();
-    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let tripod = tripod().display().to_string();
+    let out = rejected.display().to_string();
+    let transfer = ["transfer", "bottle", "--hand", &tripod, "--out", &out];
+    run(&[&transfer[..], &["--robustness-trials", "0", "--video"]].concat(), &[0, 1]);
+    let comparison = dir.path().join("comparison.html").display().to_string();
+    run(&["report", accepted.to_str().unwrap(), &out, "--out", &comparison], &[0]);
     let Some(found) = seen(&[&accepted.join("report.html")]) else { return };
     assert_eq!(found.len(), 4);
-    assert_fine(&found, 5);
-    assert_fine(&seen(&[&rejected.join("report.html")]).unwrap(), 5);
-    assert_fine(&seen(&[&comparison]).unwrap(), 3);
+    assert_fine(&found, 6);
+    let found = seen(&[&rejected.join("report.html")]).unwrap();
+    assert_fine(&found, 6);
+    for look in found {
+        let video = &look["videos"][0];
+        let number = |key: &str| video[key].as_f64().unwrap();
+        assert!(number("width") > 600.0 && number("height") > 200.0, "{video}");
+        assert!(number("seconds") > 2.0 && number("seconds") < 30.0, "{video}");
+        // A film, not a blank: dark writing and a bright table.
+        assert!(number("low") < 80.0 && number("high") > 180.0, "{video}");
+    }
+    assert_fine(&seen(&[Path::new(&comparison)]).unwrap(), 3);
+}
+
+#[test]
+fn other_verbs_have_pages_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (collection, rollout) = (at("collection"), at("rollout"));
+    let (feasibility, robot, hand) = (at("feasibility"), at("robot"), at("hand"));
+    run(&["collect", "cube", "--hand", "allegro", "--rollouts", "2", "--out", &collection], &[0]);
+    let case = format!("{collection}/cases/cube-allegro-0");
+    let trials = ["--trials", "2", "--seeds", "0", "--out"];
+    run(&[&["rollout", &case][..], &trials, &[&rollout]].concat(), &[0, 1]);
+    run(&["feasibility", "mug", "--hand", "inspire,leap", "--out", &feasibility], &[0]);
+    run(&["export", "robot", &case, "--arms", "--out", &robot], &[0, 1, 2]);
+    run(&["hand", "check", tripod().to_str().unwrap(), "--out", &hand], &[0]);
+    run(&["report", &rollout, &feasibility, &collection], &[0]);
+    let name = tripod().with_extension("html");
+    let pages = [
+        (format!("{rollout}/report.html"), 2),
+        (format!("{feasibility}/report.html"), 2),
+        (format!("{collection}/report.html"), 3),
+        (format!("{robot}/report.html"), 0),
+        (format!("{hand}/{}", name.file_name().unwrap().to_str().unwrap()), 0),
+    ];
+    for (page, plots) in &pages {
+        let Some(found) = seen(&[Path::new(page)]) else { return };
+        assert_fine(&found, *plots);
+    }
 }

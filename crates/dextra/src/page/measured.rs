@@ -4,16 +4,18 @@ use super::plot::{Line, Plot};
 use crate::error::Error;
 use crate::report::Details;
 use dextra_core::demonstration::keypoint;
+use dextra_core::mesh::TriMesh;
 use dextra_core::pose;
 use dextra_core::rollout::{HandRollout, Limits, Reference, Rollout};
 use dextra_data::rollout::{RolloutFile, load_rollout};
 use dextra_data::{DataError, Npz};
+use dextra_sim::scene::exported::{Exported, Shape};
 use nalgebra::{Point3, Vector3};
 use std::path::Path;
 
 const STAGE: &str = "reading the result";
 /// Fingers in the order of keypoints, four of them each after the wrist; the last is for all else.
-const FINGERS: [&str; 6] = ["thumb", "index", "middle", "ring", "little", "palm"];
+pub(super) const FINGERS: [&str; 6] = ["thumb", "index", "middle", "ring", "little", "palm"];
 const SECONDS: &str = "time, s";
 
 /// The arrays of a rollout.
@@ -71,6 +73,27 @@ impl Measured {
         read(&path).map(Some).map_err(Error::stage(STAGE))
     }
 
+    /// The mesh of the body that is where object number `object` is at the start; its frame is the object's.
+    pub fn mesh_of<'a>(
+        &self,
+        shapes: &'a [Shape],
+        scene: &Exported,
+        object: usize,
+    ) -> Option<&'a TriMesh> {
+        let rollout = self.rollout();
+        let places = scene.world_from_bodies(rollout.qpos.first()?);
+        let there = rollout.objects[object].world_from_object.first()?;
+        let near = |shape: &&Shape| {
+            let place = &places[shape.index];
+            pose::distance_between(place, there) < 1e-6 && pose::angle_between(place, there) < 1e-6
+        };
+        shapes
+            .iter()
+            .filter(|shape| shape.body.starts_with("object/"))
+            .find(near)
+            .map(|shape| &shape.mesh)
+    }
+
     /// When a state is, seconds.
     pub fn seconds(&self, step: usize) -> f64 {
         step as f64 * self.file.rollout.dt
@@ -88,7 +111,8 @@ impl Measured {
             _ => Vec::new(),
         };
         let marks = details.map(|d| [d.lift_s, d.put_s]).into_iter().flatten().flatten().collect();
-        Plot { title: title.to_owned(), axis: SECONDS, lines, shaded, marks, ..Plot::default() }
+        let title = title.to_owned();
+        Plot { title, axis: SECONDS, lines, shaded, marks, until: end, ..Plot::default() }
     }
 
     /// All plots of one run.
@@ -163,7 +187,7 @@ impl Measured {
     }
 
     /// Nothing for a single hand, else its side.
-    fn hand_name(&self, index: usize) -> String {
+    pub(super) fn hand_name(&self, index: usize) -> String {
         let hands = &self.file.rollout.hands;
         if hands.len() > 1 { format!(", {} hand", hands[index].side.name()) } else { String::new() }
     }
@@ -187,7 +211,7 @@ impl Measured {
 
     /// Normal force on every finger that touched anything. A contact counts for the finger of the
     /// nearest tracked point.
-    fn forces(&self, index: usize, hand: &HandRollout) -> Vec<Line> {
+    pub(super) fn forces(&self, index: usize, hand: &HandRollout) -> Vec<Line> {
         let steps = self.file.rollout.steps();
         let mut sums = vec![vec![0.0; steps]; FINGERS.len()];
         for touch in self.touches.iter().filter(|touch| touch.hand == index) {

@@ -35,6 +35,8 @@ pub struct Plot {
     pub limit: Option<f64>,
     /// The vertical axis reaches at least this far.
     pub at_least: f64,
+    /// The horizontal axis reaches at least this far.
+    pub until: f64,
     /// Intervals that are shaded: planned, not demonstrated.
     pub shaded: Vec<(f64, f64)>,
     /// Instants marked by a vertical line: lift and put-down.
@@ -46,7 +48,7 @@ impl Plot {
     pub fn figure(&self) -> String {
         let all = || self.lines.iter().flat_map(|line| &line.points);
         let finite = || all().filter(|(x, y)| x.is_finite() && y.is_finite());
-        let end = finite().map(|p| p.0).fold(0.0, f64::max);
+        let end = finite().map(|p| p.0).fold(self.until, f64::max);
         if finite().next().is_none() || end <= 0.0 {
             return String::new();
         }
@@ -177,7 +179,7 @@ fn larger(a: f64, b: f64) -> std::cmp::Ordering {
 }
 
 /// Round numbers from 0 to `end`, about `count` of them.
-fn ticks(end: f64, count: usize) -> Vec<f64> {
+pub(super) fn ticks(end: f64, count: usize) -> Vec<f64> {
     let raw = end / count as f64;
     if !(raw > 0.0 && raw.is_finite()) {
         return Vec::new();
@@ -192,6 +194,9 @@ fn ticks(end: f64, count: usize) -> Vec<f64> {
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "-".to_owned();
+    }
+    if value != 0.0 && value.abs() < 1e-3 {
+        return format!("{value:.0e}");
     }
     let digits = match value.abs() {
         v if v >= 100.0 => 0,
@@ -242,6 +247,12 @@ mod tests {
         assert_eq!(ticks(3.3, 4), [0.0, 1.0, 2.0, 3.0]);
         assert_eq!(ticks(50.0, 6), [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]);
         assert!(ticks(f64::NAN, 4).is_empty() && ticks(0.0, 4).is_empty());
+    }
+
+    #[test]
+    fn numbers_are_short_and_small_ones_are_not_nothing() {
+        let written = [0.0, 12.34, 1234.5, 0.5, -0.00023, f64::NAN].map(number);
+        assert_eq!(written, ["0", "12.3", "1234", "0.5", "-2e-4", "-"]);
     }
 
     #[test]

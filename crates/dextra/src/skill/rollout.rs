@@ -5,13 +5,14 @@ use super::store::Loaded;
 use super::train::BEST;
 use super::trials::{self, ENOUGH, MAIN, Score};
 use crate::error::Error;
+use crate::page;
 use crate::progress::Reporter;
 use crate::report::Status;
 use dextra_motion::track::curriculum::Curriculum;
 use dextra_motion::track::randomise::Randomisation;
 use dextra_motion::track::{Termination, TrackConfig, TrackEnv};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Stage name in errors and progress.
 const STAGE: &str = "rollout";
@@ -86,6 +87,16 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
         reward_terms: reward_terms(&loaded, &hands, &actor, config)?,
         trials: request.trials,
     })
+}
+
+impl RolloutReport {
+    /// Writes `rollout.json` and its page `report.html` into `dir`.
+    ///
+    /// # Errors
+    /// A folder with the result of another verb, and files that cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<(), Error> {
+        page::put(dir, "rollout.json", self)
+    }
 }
 
 /// Every protocol in turn, so many trials for every seed.

@@ -149,6 +149,8 @@ fn an_arm_out_of_reach_is_refused_with_its_frames_and_leaves_no_table() {
     let cause = &report.causes[0];
     assert!(cause.contains("right arm") && cause.contains("at frame 0"), "{cause}");
     assert!(!dir.path().join("right_arm.csv").exists() && dir.path().join("robot.json").is_file());
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(page.contains(">refused</span>"), "{page}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::report::{DeviceReport, RobotReport, RobotStatus};
 use super::{Machine, RobotRequest};
 use crate::error::Error;
 use crate::film::write_png;
+use crate::page;
 use crate::plots::limits;
 use dextra_data::atomic;
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub fn write(
 ) -> Result<(), Error> {
     let out = request.out.clone().unwrap_or_else(|| request.result.join("robot"));
     std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
-    for name in ["robot.json", "robot.txt"] {
+    for name in ["robot.json", "robot.txt", "report.html"] {
         remove(&out.join(name))?;
     }
     for stem in ["right_hand", "left_hand", "right_arm", "left_arm"] {
@@ -68,6 +69,7 @@ pub fn write(
         }
     }
     put_text(&out.join("robot.txt"), &report.text())?;
+    put_text(&out.join("report.html"), &page::robot(&out, report)?)?;
     let bytes = serde_json::to_vec_pretty(report).map_err(Error::stage(STAGE))?;
     atomic::write_file(&out.join("robot.json"), &bytes).map_err(Error::stage(STAGE))
 }

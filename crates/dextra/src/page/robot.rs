@@ -1,0 +1,111 @@
+//! The page of an export for real machines.
+
+use super::plot::{escape, number};
+use super::{coloured, document, header, list, picture, section, table};
+use crate::error::Error;
+use crate::export::robot::{ChannelReport, DeviceReport, RobotReport, RobotStatus};
+use std::path::Path;
+
+/// The page of an export, with the pictures of its tables in `dir`.
+pub(crate) fn page(dir: &Path, report: &RobotReport) -> Result<String, Error> {
+    let title = format!("{} on {}, for {}", report.clip, report.hand, report.device);
+    let ready = report.status == RobotStatus::Ready;
+    let verdict = coloured(ready, if ready { "ready" } else { "refused" });
+    let tiles = [
+        (format!("{} s", number(report.duration_s)), "duration"),
+        (format!("{} times", number(report.time_scale)), "time stretched"),
+        (format!("{} mm", number(report.smoothing_max_mm)), "moved by smoothing, at most"),
+    ];
+    let text = match ready {
+        true => "<p>All limits that are known are kept.</p>".to_owned(),
+        false => format!("<p>Refused, and no table written, because:</p>{}", list(&report.causes)),
+    };
+    let mut body = header(&title, &verdict, &text, &tiles);
+    body += &following(report);
+    for device in &report.devices {
+        body += &machine(dir, device)?;
+    }
+    body += &section("Notes", &list(&report.notes));
+    let row = |what: &str, value: &str| vec![what.to_owned(), escape(value)];
+    let mut rows = vec![
+        row("result", &report.result),
+        row("source", &report.source),
+        row("licence, of everything made from it too", &report.licence),
+    ];
+    for (name, digest) in &report.inputs_sha256 {
+        rows.push(vec![escape(name), format!("<code>{}</code>", escape(digest))]);
+    }
+    body += &section("Provenance", &format!("<div class=\"broken\">{}</div>", table(&[], &rows)));
+    Ok(document(&title, &body))
+}
+
+/// How well fingertips of another hand, and arms, follow.
+fn following(report: &RobotReport) -> String {
+    let mut html = String::new();
+    if !report.alignment.is_empty() {
+        let row = |a: &crate::export::robot::AlignmentReport| {
+            let numbers = [a.tip_mean_mm, a.tip_p95_mm, a.tip_max_mm, a.palm_shift_mm];
+            let mut row = vec![escape(&a.side)];
+            row.extend(numbers.map(|mm| format!("{} mm", number(mm))));
+            row
+        };
+        let rows: Vec<_> = report.alignment.iter().map(row).collect();
+        let columns = ["hand", "fingertips, mean", "95 % below", "at most", "palm displaced"];
+        html += &section("Fingertips", &table(&columns, &rows));
+    }
+    if !report.arms.is_empty() {
+        let row = |a: &crate::export::robot::ArmReport| {
+            vec![
+                format!("{} {}", escape(&a.side), escape(&a.arm)),
+                format!("{} of {}", a.reached, a.frames),
+                format!("{} mm, {} deg", number(a.position_max_mm), number(a.rotation_max_deg)),
+                format!("{:.0} %", 100.0 * a.limit_margin),
+            ]
+        };
+        let rows: Vec<_> = report.arms.iter().map(row).collect();
+        let columns = ["arm", "frames reached", "flange off, at most", "of half a range left"];
+        html += &section("Arms", &table(&columns, &rows));
+    }
+    html
+}
+
+fn machine(dir: &Path, device: &DeviceReport) -> Result<String, Error> {
+    let limits = |limits: Option<(f64, f64)>| {
+        limits.map_or("-".into(), |(a, b)| format!("{} to {}", number(a), number(b)))
+    };
+    let of = |value: f64, limit: Option<f64>| {
+        format!("{} of {}", number(value), limit.map_or("-".to_owned(), number))
+    };
+    let row = |c: &ChannelReport| {
+        vec![
+            escape(&c.name),
+            format!("{} to {}", number(c.position_min), number(c.position_max)),
+            limits(c.position_limits),
+            of(c.velocity, c.velocity_limit),
+            of(c.acceleration, c.acceleration_limit),
+            of(c.jerk, c.jerk_limit),
+            if c.broken.is_empty() {
+                coloured(true, "kept")
+            } else {
+                coloured(false, &c.broken.join(", "))
+            },
+        ]
+    };
+    let rows: Vec<_> = device.channels.iter().map(row).collect();
+    let mut html = format!(
+        "<p>{} rows at {} Hz, in {} and per second.</p>",
+        device.rows,
+        number(device.rate_hz),
+        device.unit
+    );
+    if let Some(data) = picture(&dir.join(format!("{}.png", device.stem)))? {
+        html += &format!(
+            "<img src=\"{data}\" alt=\"Positions over time, as a share of the range, and speeds\">"
+        );
+    }
+    html += &table(
+        &["channel", "sent", "allowed", "velocity", "acceleration", "jerk", "limits"],
+        &rows,
+    );
+    Ok(section(&format!("{}: {}", device.stem.replace('_', " "), device.model), &html))
+}
