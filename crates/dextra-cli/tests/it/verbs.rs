@@ -133,7 +133,7 @@ fn every_option_of_every_verb_is_described_and_a_typo_names_the_nearest() {
     assert!(stdout(&run("config hand check")).contains("--json  # default: off"));
     crate::assert_fails(&run("config trasfer"), &["did you mean `transfer`?"]);
     crate::assert_fails(&run("config --recipe pkdda"), &["did you mean `pkda`?"]);
-    assert!(stdout(&run("config --recipe pkda")).contains("control_period = 0.03  # pkda"));
+    assert!(stdout(&run("config --recipe dexman")).contains("gamma = 0.99  # DexMan, Table 5"));
     let typed = "transfer cube --hand leap --out nowhere --policy --set";
     crate::assert_fails(&run(&format!("{typed} iteratons=3")), &["did you mean `iterations`?"]);
     crate::assert_fails(&run("transfer cubee --hand leap"), &["did you mean `cube`?"]);

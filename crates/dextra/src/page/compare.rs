@@ -2,7 +2,7 @@
 
 use super::measured::Measured;
 use super::plot::{Plot, escape, number};
-use super::{STAGE, badge, document, figures, read, section, table};
+use super::{STAGE, badge, document, figures, mark, picture, read, section, table};
 use crate::error::Error;
 use crate::report::Report;
 use crate::skill::RolloutReport;
@@ -17,12 +17,15 @@ use std::path::{Path, PathBuf};
 /// A folder without such a result, malformed files, and a page that cannot be written.
 pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     let (mut transfers, mut rollouts) = (Vec::new(), Vec::new());
+    let mut films = String::new();
     for dir in dirs {
         let rollout = dir.join("rollout.json");
         if rollout.is_file() {
             rollouts.push(read::<RolloutReport>(&rollout)?);
         } else {
-            transfers.push((Report::read(dir)?, Measured::read(dir)?));
+            let report = Report::read(dir)?;
+            films += &film(dir, &report)?;
+            transfers.push((report, Measured::read(dir)?));
         }
     }
     let title = format!("{} runs", dirs.len());
@@ -30,7 +33,11 @@ pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     if !transfers.is_empty() {
         let rows: Vec<_> = transfers.iter().map(|(report, _)| row(report)).collect();
         body += &section("Verdicts", &table(&COLUMNS, &rows));
+        body += &section("Success rules", &rules(&transfers));
         body += &section("Over time", &figures(&over_time(&transfers)));
+        if !films.is_empty() {
+            body += &section("Films: human beside robot", &films);
+        }
     }
     if !rollouts.is_empty() {
         body += &section("Closed loop, success in %", &skills(&rollouts));
@@ -39,36 +46,52 @@ pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     atomic::write_file(out, html.as_bytes()).map_err(Error::stage(STAGE))
 }
 
-const COLUMNS: [&str; 15] = [
-    "clip",
-    "hand",
-    "seed",
-    "verdict",
-    "cause",
-    "max cm",
-    "max deg",
-    "E_t cm",
-    "E_r deg",
-    "E_j cm",
-    "E_ft cm",
-    "rules met",
-    "policy",
-    "CPU-s",
-    "steps",
+/// Which run a line, a row or a film is of.
+fn name(report: &Report) -> String {
+    format!("{} on {}, seed {}", report.clip, report.hand, report.seed)
+}
+
+/// The film strip of a run; empty where none was made.
+fn film(dir: &Path, report: &Report) -> Result<String, Error> {
+    let strip = picture(&dir.join("strip.png"))?;
+    let name = escape(&name(report));
+    Ok(strip.map_or(String::new(), |data| {
+        format!(
+            "<h3>{name}</h3><div class=\"wide\" tabindex=\"0\"><img class=\"strip\" src=\"{data}\" alt=\"Film strip of {name}\"></div>"
+        )
+    }))
+}
+
+/// One row per run, one column per published rule.
+fn rules(transfers: &[(Report, Option<Measured>)]) -> String {
+    let Some((first, _)) = transfers.first() else { return String::new() };
+    let mut columns = vec!["run"];
+    columns.extend(first.protocols.named().iter().map(|(rule, _)| *rule));
+    let row = |(report, _): &(Report, Option<Measured>)| {
+        let mut row = vec![escape(&name(report))];
+        row.extend(report.protocols.named().iter().map(|(_, met)| mark(*met)));
+        row
+    };
+    let rows: Vec<_> = transfers.iter().map(row).collect();
+    table(&columns, &rows)
+}
+
+const COLUMNS: [&str; 14] = [
+    "clip", "hand", "seed", "verdict", "cause", "max cm", "max deg", "E_t cm", "E_r deg", "E_j cm",
+    "E_ft cm", "policy", "CPU-s", "steps",
 ];
 
-fn over_time(transfers: &[(Report, Option<Measured>)]) -> [Plot; 3] {
-    let mut lines: [Vec<_>; 3] = Default::default();
+fn over_time(transfers: &[(Report, Option<Measured>)]) -> [Plot; 4] {
+    let mut lines: [Vec<_>; 4] = Default::default();
     for (report, measured) in transfers {
         let Some(measured) = measured else { continue };
-        let name = format!("{} on {}, seed {}", report.clip, report.hand, report.seed);
-        for (all, line) in lines.iter_mut().zip(measured.summary(&name)) {
+        for (all, line) in lines.iter_mut().zip(measured.summary(&name(report))) {
             all.push(line);
         }
     }
     let limits = Limits::default().protocol.every_frame();
     let axis = "time, s";
-    let [position, rotation, force] = lines;
+    let [position, rotation, force, points] = lines;
     [
         Plot {
             title: "Worst object position error, cm".to_owned(),
@@ -88,6 +111,12 @@ fn over_time(transfers: &[(Report, Option<Measured>)]) -> [Plot; 3] {
             title: "Normal force on objects, N".to_owned(),
             axis,
             lines: force,
+            ..Plot::default()
+        },
+        Plot {
+            title: "Points of contact with objects".to_owned(),
+            axis,
+            lines: points,
             ..Plot::default()
         },
     ]
@@ -126,8 +155,6 @@ fn skills(reports: &[RolloutReport]) -> String {
 }
 
 fn row(report: &Report) -> Vec<String> {
-    let rules = report.protocols.named();
-    let met: Vec<&str> = rules.iter().filter(|(_, met)| *met).map(|(name, _)| *name).collect();
     let policy = report.policy.as_ref().map_or("-".to_owned(), |policy| {
         let main = policy.scores.iter().find(|s| s.protocol == crate::skill::trials::MAIN);
         let score = main.map(|s| format!(" {} of {}", s.successes, s.trials));
@@ -145,7 +172,6 @@ fn row(report: &Report) -> Vec<String> {
         number(report.e_r_deg),
         number(report.e_j_cm),
         number(report.e_ft_cm),
-        if met.is_empty() { "none".to_owned() } else { met.join(", ") },
         policy,
         number(report.cpu_s),
         report.sim_steps.to_string(),

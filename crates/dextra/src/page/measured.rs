@@ -6,7 +6,7 @@ use crate::report::Details;
 use dextra_core::demonstration::keypoint;
 use dextra_core::mesh::TriMesh;
 use dextra_core::pose;
-use dextra_core::rollout::{HandRollout, Limits, Reference, Rollout};
+use dextra_core::rollout::{HandRollout, Limits, Reference, Rollout, StepContacts};
 use dextra_data::rollout::{RolloutFile, load_rollout};
 use dextra_data::{DataError, Npz};
 use dextra_sim::scene::exported::{Exported, Shape};
@@ -165,9 +165,9 @@ impl Measured {
         plots
     }
 
-    /// Worst position and rotation error over objects, and the summed contact force: one line of
-    /// `name` each, to be laid over other runs.
-    pub fn summary(&self, name: &str) -> [Line; 3] {
+    /// Worst position and rotation error over objects, the summed contact force and how many points touch: one
+    /// line of `name` each, to be laid over other runs.
+    pub fn summary(&self, name: &str) -> [Line; 4] {
         let worst = |lines: Vec<Line>| {
             let mut points = lines.first().map(|line| line.points.clone()).unwrap_or_default();
             for line in &lines {
@@ -177,12 +177,16 @@ impl Measured {
             }
             Line { name: name.to_owned(), points }
         };
-        let contacts = self.file.rollout.contacts.iter().enumerate();
-        let force = contacts.map(|(step, c)| (self.seconds(step), c.hand_object_force)).collect();
+        let by_step = |value: fn(&StepContacts) -> f64| {
+            let contacts = self.file.rollout.contacts.iter().enumerate();
+            let points = contacts.map(|(step, c)| (self.seconds(step), value(c))).collect();
+            Line { name: name.to_owned(), points }
+        };
         [
             worst(self.errors(position_cm)),
             worst(self.errors(rotation_deg)),
-            Line { name: name.to_owned(), points: force },
+            by_step(|contacts| contacts.hand_object_force),
+            by_step(|contacts| f64::from(contacts.hand_object_count)),
         ]
     }
 
