@@ -17,24 +17,23 @@ use std::path::{Path, PathBuf};
 /// A folder without such a result, malformed files, and a page that cannot be written.
 pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     let (mut transfers, mut rollouts) = (Vec::new(), Vec::new());
-    let mut films = String::new();
     for dir in dirs {
         let rollout = dir.join("rollout.json");
         if rollout.is_file() {
             rollouts.push(read::<RolloutReport>(&rollout)?);
         } else {
-            let report = Report::read(dir)?;
-            films += &film(dir, &report)?;
-            transfers.push((report, Measured::read(dir)?));
+            transfers.push(Transfer::read(dir)?);
         }
     }
+    name(&mut transfers);
     let title = format!("{} runs", dirs.len());
     let mut body = format!("<header><h1>{title}</h1></header>");
     if !transfers.is_empty() {
-        let rows: Vec<_> = transfers.iter().map(|(report, _)| row(report)).collect();
+        let rows: Vec<_> = transfers.iter().map(|run| row(&run.report)).collect();
         body += &section("Verdicts", &table(&COLUMNS, &rows));
         body += &section("Success rules", &rules(&transfers));
         body += &section("Over time", &figures(&over_time(&transfers)));
+        let films: String = transfers.iter().map(Transfer::strip).collect();
         if !films.is_empty() {
             body += &section("Films: human beside robot", &films);
         }
@@ -46,30 +45,57 @@ pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     atomic::write_file(out, html.as_bytes()).map_err(Error::stage(STAGE))
 }
 
-/// Which run a line, a row or a film is of.
-fn name(report: &Report) -> String {
-    format!("{} on {}, seed {}", report.clip, report.hand, report.seed)
+/// A transfer that is compared.
+struct Transfer {
+    /// What tells it from the others.
+    name: String,
+    dir: PathBuf,
+    report: Report,
+    measured: Option<Measured>,
+    /// The film strip as `data:` address.
+    film: Option<String>,
 }
 
-/// The film strip of a run; empty where none was made.
-fn film(dir: &Path, report: &Report) -> Result<String, Error> {
-    let strip = picture(&dir.join("strip.png"))?;
-    let name = escape(&name(report));
-    Ok(strip.map_or(String::new(), |data| {
-        format!(
-            "<h3>{name}</h3><div class=\"wide\" tabindex=\"0\"><img class=\"strip\" src=\"{data}\" alt=\"Film strip of {name}\"></div>"
-        )
-    }))
+impl Transfer {
+    fn read(dir: &Path) -> Result<Transfer, Error> {
+        let report = Report::read(dir)?;
+        Ok(Transfer {
+            name: format!("{} on {}, seed {}", report.clip, report.hand, report.seed),
+            dir: dir.to_owned(),
+            measured: Measured::read(dir)?,
+            film: picture(&dir.join("strip.png"))?,
+            report,
+        })
+    }
+
+    fn strip(&self) -> String {
+        let name = escape(&self.name);
+        self.film.as_ref().map_or(String::new(), |data| {
+            format!(
+                "<h3>{name}</h3><div class=\"wide\" tabindex=\"0\"><img class=\"strip\" src=\"{data}\" alt=\"Film strip of {name}\"></div>"
+            )
+        })
+    }
+}
+
+/// Tells runs of the same clip, hand and seed apart by their folders.
+fn name(transfers: &mut [Transfer]) {
+    let names: Vec<String> = transfers.iter().map(|run| run.name.clone()).collect();
+    for run in transfers {
+        if names.iter().filter(|name| **name == run.name).count() > 1 {
+            run.name += &format!(" ({})", run.dir.display());
+        }
+    }
 }
 
 /// One row per run, one column per published rule.
-fn rules(transfers: &[(Report, Option<Measured>)]) -> String {
-    let Some((first, _)) = transfers.first() else { return String::new() };
+fn rules(transfers: &[Transfer]) -> String {
+    let Some(first) = transfers.first() else { return String::new() };
     let mut columns = vec!["run"];
-    columns.extend(first.protocols.named().iter().map(|(rule, _)| *rule));
-    let row = |(report, _): &(Report, Option<Measured>)| {
-        let mut row = vec![escape(&name(report))];
-        row.extend(report.protocols.named().iter().map(|(_, met)| mark(*met)));
+    columns.extend(first.report.protocols.named().iter().map(|(rule, _)| *rule));
+    let row = |run: &Transfer| {
+        let mut row = vec![escape(&run.name)];
+        row.extend(run.report.protocols.named().iter().map(|(_, met)| mark(*met)));
         row
     };
     let rows: Vec<_> = transfers.iter().map(row).collect();
@@ -81,11 +107,11 @@ const COLUMNS: [&str; 14] = [
     "E_ft cm", "policy", "CPU-s", "steps",
 ];
 
-fn over_time(transfers: &[(Report, Option<Measured>)]) -> [Plot; 4] {
+fn over_time(transfers: &[Transfer]) -> [Plot; 4] {
     let mut lines: [Vec<_>; 4] = Default::default();
-    for (report, measured) in transfers {
-        let Some(measured) = measured else { continue };
-        for (all, line) in lines.iter_mut().zip(measured.summary(&name(report))) {
+    for run in transfers {
+        let Some(measured) = &run.measured else { continue };
+        for (all, line) in lines.iter_mut().zip(measured.summary(&run.name)) {
             all.push(line);
         }
     }

@@ -50,6 +50,12 @@ fn runs_stand_side_by_side() {
     compare(&dirs.each_ref().map(|d| d.path().to_owned()), &out).unwrap();
     let html = std::fs::read_to_string(out).unwrap();
     assert!(html.contains("<td>shadow</td>") && html.contains("<td>leap</td>"), "{html}");
+    // The same twice is told apart by folder.
+    let again = [dirs[0].path().to_owned(), dirs[0].path().join(".")];
+    let out = dirs[0].path().join("twice.html");
+    compare(&again, &out).unwrap();
+    let html = std::fs::read_to_string(out).unwrap();
+    assert!(html.contains(&format!("({})", again[1].display())), "{html}");
 }
 
 fn played(recipe: &str, successes: usize) -> RolloutReport {
