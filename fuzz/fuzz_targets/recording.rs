@@ -14,13 +14,15 @@ const FIXTURES: &str = "crates/dextra-data/tests/fixtures";
 static RECORDINGS: LazyLock<Tree> =
     LazyLock::new(|| Tree::copy("recordings", &format!("{FIXTURES}/recordings")));
 
-const SEQUENCES: [(Format, &str); 6] = [
+const SEQUENCES: [(Format, &str); 8] = [
     (Format::Taco, "taco/Hand_Poses/(stir, spoon, bowl)/20230917_001"),
     (Format::Grab, "grab/grab/s1/cube_lift.npz"),
     (Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy"),
     (Format::OakInk2, "oakink2/anno_preview/scene_01.pkl"),
     (Format::DexYcb, "dexycb/20200709-subject-01/20200709_141754"),
     (Format::Ho3d, "ho3d/train/MC1"),
+    (Format::DexManipNet, "with_robots/dexmanipnet_favor/sequences/1001_rh"),
+    (Format::DexManipNet, "with_robots/dexmanipnet_oakinkv2/sequences/20aed_bih"),
 ];
 
 fuzz_target!(|bytes: &[u8]| {

@@ -7,6 +7,7 @@
 //! inferred, left out or cannot be known is said in the notes.
 
 mod arctic;
+mod dexmanipnet;
 mod dexycb;
 mod finish;
 mod grab;
@@ -15,9 +16,11 @@ mod hot3d;
 mod mediapipe;
 mod models;
 mod oakink2;
+mod robots;
 mod table;
 mod taco;
 mod umetrack;
+mod urdf;
 mod yaml;
 
 pub use finish::{Part, Recording};
@@ -48,13 +51,15 @@ pub enum Format {
     DexYcb,
     /// The folder of an HO-3D sequence.
     Ho3d,
+    /// The folder of a DexManipNet sequence, whose hands are robots'.
+    DexManipNet,
     /// Keypoint clips and MyoDM recordings, which need no import.
     Clip,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 10] = [
+    pub const ALL: [Format; 11] = [
         Format::MediaPipe,
         Format::Keypoints,
         Format::Hot3d,
@@ -64,6 +69,7 @@ impl Format {
         Format::OakInk2,
         Format::DexYcb,
         Format::Ho3d,
+        Format::DexManipNet,
         Format::Clip,
     ];
 
@@ -79,6 +85,7 @@ impl Format {
             Format::OakInk2 => "oakink2",
             Format::DexYcb => "dexycb",
             Format::Ho3d => "ho3d",
+            Format::DexManipNet => "dexmanipnet",
             Format::Clip => "clip",
         }
     }
@@ -133,6 +140,7 @@ pub fn import(
         Format::OakInk2 => oakink2::read(path, opts)?,
         Format::DexYcb => dexycb::read(path, opts)?,
         Format::Ho3d => ho3d::read(path, opts)?,
+        Format::DexManipNet => dexmanipnet::read(path, opts)?,
         Format::Clip => return super::load_clip(path, &opts.clip),
     };
     finish::finish(path, recording, opts)

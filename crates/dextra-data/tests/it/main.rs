@@ -3,6 +3,7 @@
 
 mod clips;
 mod datasets;
+mod dexmanipnet;
 mod episodes;
 mod hostile;
 mod imports;

@@ -1,6 +1,7 @@
 //! Data sets of hands as parameters: files that NumPy, PyTorch and PyYAML wrote in the layouts of the
 //! real ones (`fixtures/recordings/make.py`), with a made-up model of MANO's shapes.
 
+use crate::support::copy;
 use dextra_core::demonstration::Keypoints;
 use dextra_core::{Demonstration, Pose, Side};
 use dextra_data::clip::import::{Format, ImportOptions, import};
@@ -408,17 +409,4 @@ fn hot3d_has_fifteen_components_around_the_mean_and_fixes_the_left_shape() {
     let unfixed = case.mano(Side::Left).shaped(&made::betas()).joints[0];
     assert!((unfixed - left.shaped(&made::betas()).joints[0]).norm() > 1e-5);
     assert!(demo.provenance.licence.contains("MANO-non-commercial"));
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }

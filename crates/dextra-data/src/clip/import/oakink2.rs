@@ -106,7 +106,7 @@ fn keypoints<'a>(
 }
 
 /// The object's mesh: the only one in its folder, or that of its name.
-fn object_mesh(
+pub(super) fn object_mesh(
     path: &Path,
     opts: &ImportOptions,
     id: &str,
