@@ -57,6 +57,7 @@ pub fn clear(dir: &Path) -> Result<(), Error> {
         "contacts.png",
         "film.gif",
         "film.mp4",
+        "view.rrd",
         "quarantine.npz",
         "grasps.json",
     ] {
@@ -388,6 +389,7 @@ mod tests {
             "contacts.png",
             "film.gif",
             "film.mp4",
+            "view.rrd",
             "quarantine.npz",
             "mjcf/scene.xml",
             "mjcf/replay.npz",
