@@ -1,7 +1,10 @@
 //! Checkpoints: what is read is what was written, and what is wrong is named.
 
 use crate::tasks::{Batch, Pendulum, Reach, small};
+use dextra_data::atomic::sha256_hex;
 use dextra_learn::{Contract, Env, Policy, read_contract, train};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -106,6 +109,34 @@ fn absurd_headers_are_refused_by_field() {
         let text = refused(&path, &contract);
         assert!(text.contains(field) && text.contains("policy."), "{field}: {text}");
     }
+}
+
+#[test]
+fn altered_bytes_are_errors_or_policies_and_nothing_panics() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, contract) = checkpoint(dir.path());
+    let header = fs::read_to_string(path.join("policy.json")).unwrap();
+    let weights = fs::read(path.join("policy.safetensors")).unwrap();
+    let stated = sha256_hex(&weights);
+    assert!(header.contains(&stated));
+    let mut rng = Pcg64::seed_from_u64(8);
+    let mut refused = 0;
+    for _ in 0..200 {
+        let (mut json, mut altered) = (header.clone().into_bytes(), weights.clone());
+        let at = rng.random_range(0..json.len());
+        json[at] = rng.random_range(b' '..=b'~');
+        fs::write(path.join("policy.json"), json).unwrap();
+        refused += usize::from(Policy::load(&path, &contract).is_err());
+        // Within the header of the arrays, with the digest made to fit.
+        let at = rng.random_range(0..600.min(weights.len()));
+        altered[at] = rng.random();
+        let fitting = header.replace(&stated, &sha256_hex(&altered));
+        fs::write(path.join("policy.json"), fitting).unwrap();
+        fs::write(path.join("policy.safetensors"), altered).unwrap();
+        refused += usize::from(Policy::load(&path, &contract).is_err());
+        fs::write(path.join("policy.safetensors"), &weights).unwrap();
+    }
+    assert!(refused > 200, "{refused} of 400 are refused");
 }
 
 #[test]
