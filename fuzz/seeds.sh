@@ -13,6 +13,16 @@ cp "$fixtures"/*.npz "$fixtures"/pickles/*.npz "$fixtures"/recordings/grab/grab/
 find "$fixtures" -name '*.npy' -exec cp {} corpus/npy \;
 cp "$fixtures"/pickles/*.pkl "$fixtures"/pickles/*.pt corpus/pickle
 cp ../assets/devices/*.toml corpus/device
+cp ../assets/hands/*.xml corpus/mjcf
+cp ../assets/hands/*.toml corpus/map
+cp ../crates/dextra/recipes/*.toml corpus/recipe
+hands=../crates/dextra-sim/tests/it/hands
+# The text NAME of the tests in FILE.
+text_of() { sed -n "/^const $1: &str = r#\"/,/\"#;\$/p" "$hands/$2" | sed '1s/.*r#"//; $s/"#;$//'; }
+text_of HAND files.rs >corpus/mjcf/stub.xml
+text_of PINCH urdf.rs >corpus/urdf/pinch.urdf
+rail='<link name="world"/><joint name="rail" type="prismatic"><parent link="world"/><child link="palm"/></joint>'
+sed "1s|\$|$rail|; s|nowhere/tip.dae|tip.obj|" corpus/urdf/pinch.urdf >corpus/urdf/rail.urdf
 
 with_byte() { { printf '%b' "\\x$1"; cat "$2"; } >"$3"; }
 find "$fixtures" -name '*.obj' | while read -r f; do with_byte 00 "$f" "corpus/mesh/$(basename "$(dirname "$f")").obj"; done
@@ -51,4 +61,5 @@ PYTHON
 for target in recording hot3d mano dataset clip; do
     DEXTRA_FUZZ_SEEDS="$PWD/corpus/$target" cargo +nightly fuzz run "$target" "corpus/device/leap.toml" 2>/dev/null
 done
+DEXTRA_FUZZ_SEEDS="$PWD/corpus/checkpoint" cargo +nightly fuzz run --features learning checkpoint "corpus/device/leap.toml" 2>/dev/null
 rm -f corpus/*/seed-*.py
