@@ -136,6 +136,7 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
         return Err(Error::Request(message.to_owned()));
     }
     let out = &request.out;
+    page::may_hold(out, "dataset.json")?;
     let folder = out.join("episodes");
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let mut cases: Vec<Case> = read_lines(&out.join("cases.jsonl"))?;

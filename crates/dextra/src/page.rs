@@ -74,19 +74,26 @@ pub fn write(dir: &Path) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
+/// Whether `file` of a result, such as `rollout.json`, may go into `dir`: to be asked before the work, not after it.
+///
+/// # Errors
+/// There is a result of another kind, whose page would be lost.
+pub fn may_hold(dir: &Path, file: &str) -> Result<(), Error> {
+    let other = KINDS.iter().find(|(name, _)| *name != file && dir.join(name).is_file());
+    let Some((other, _)) = other else { return Ok(()) };
+    Err(Error::Request(format!(
+        "{}: there is a {other} already, whose page would be lost; name another folder",
+        dir.display()
+    )))
+}
+
 /// Writes `file` of a result into `dir`, and its page.
 ///
 /// # Errors
 /// A folder with a result of another kind, whose page would be lost, and files that cannot be written.
 pub(crate) fn put(dir: &Path, file: &str, result: &impl serde::Serialize) -> Result<(), Error> {
+    may_hold(dir, file)?;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let other = KINDS.iter().find(|(name, _)| *name != file && dir.join(name).is_file());
-    if let Some((other, _)) = other {
-        return Err(Error::Request(format!(
-            "{}: there is a {other} already, whose page would be lost; name another folder",
-            dir.display()
-        )));
-    }
     let json = serde_json::to_vec_pretty(result).map_err(Error::stage(STAGE))?;
     atomic::write_file(&dir.join(file), &json).map_err(Error::stage(STAGE))?;
     write(dir).map(drop)

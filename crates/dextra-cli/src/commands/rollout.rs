@@ -18,6 +18,9 @@ pub fn run(args: &RolloutArgs) -> Result<Exit> {
         seeds: args.seeds.clone(),
         threads: args.threads.map_or(0, usize::from),
     };
+    if let Some(out) = &args.out {
+        dextra::page::may_hold(out, RolloutReport::FILE)?;
+    }
     let console = Console::new("");
     let result = rollout(&request, &console);
     console.finish();

@@ -1,7 +1,7 @@
 //! Pages of results in a real browser.
 
 use crate::results::cube_on_allegro;
-use crate::{dextra, python, stderr, tripod};
+use crate::{assert_fails, dextra, python, stderr, tripod};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,9 @@ fn other_verbs_have_pages_too() {
     run(&["hand", "check", tripod().to_str().unwrap(), "--out", &hand], &[0]);
     run(&["report", &rollout, &feasibility, &collection], &[0]);
     let name = tripod().with_extension("html");
+    // Refused before anything is played, not after.
+    let refused = dextra().args(["rollout", &case, "--out", &case]).output().unwrap();
+    assert_fails(&refused, &["report.json", "another folder"]);
     let pages = [
         (format!("{rollout}/report.html"), 2),
         (format!("{feasibility}/report.html"), 2),

@@ -90,12 +90,15 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
 }
 
 impl RolloutReport {
+    /// The file that [`write`](Self::write) writes.
+    pub const FILE: &str = "rollout.json";
+
     /// Writes `rollout.json` and its page `report.html` into `dir`.
     ///
     /// # Errors
     /// A folder with the result of another verb, and files that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
-        page::put(dir, "rollout.json", self)
+        page::put(dir, Self::FILE, self)
     }
 }
 
