@@ -17,7 +17,7 @@ use dextra_motion::retarget::{RetargetHand, SurfaceQuery};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::Surface;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 pub use dextra_motion::feasibility::{
@@ -68,7 +68,12 @@ pub struct FeasibilityRequest {
     pub seed: u64,
     /// What is stated about the clip.
     pub options: ClipOptions,
+    /// Folder for [`FILE`] and its page, `report.html`; `None` writes nothing.
+    pub out: Option<PathBuf>,
 }
+
+/// The file with a [`FeasibilityResult`].
+const FILE: &str = "feasibility.json";
 
 /// Whether a hand should be tried at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +122,8 @@ pub struct FeasibilityReport {
 /// A report per hand, in the order asked for. A hand that cannot be used has an error in its place.
 ///
 /// # Errors
-/// An impossible request, and clips or meshes that cannot be used.
+/// An impossible request, clips or meshes that cannot be used, a folder with the result of another verb, and files that
+/// cannot be written.
 pub fn feasibility(
     request: &FeasibilityRequest,
     reporter: &dyn Reporter,
@@ -127,6 +133,9 @@ pub fn feasibility(
     }
     for hand in &request.hands {
         on(request, hand).check()?;
+    }
+    if let Some(out) = &request.out {
+        page::may_hold(out, FILE)?;
     }
     let mut start = Instant::now();
     reporter.stage("read", None);
@@ -148,32 +157,29 @@ pub fn feasibility(
         start = Instant::now();
         reporter.advance(done as u64 + 1, hand);
     }
+    if let Some(out) = &request.out {
+        page::put(out, FILE, &result(request, &looked_at, &reports))?;
+    }
     Ok(reports)
 }
 
-/// Writes `feasibility.json` and its page `report.html` into `dir`: what [`feasibility`] answered to `request`.
-///
-/// # Errors
-/// A clip that cannot be read, a folder with the result of another verb, and files that cannot be written.
-pub fn write(
-    dir: &Path,
+/// What [`feasibility`] found, with curves of the clip that it has loaded.
+fn result(
     request: &FeasibilityRequest,
+    loaded: &Loaded,
     outcome: &[Result<FeasibilityReport, Error>],
-) -> Result<(), Error> {
-    let recorded = demo::load_handling(&request.clip, request.seed, &request.options)?;
-    let loaded = Loaded::new(recorded)?;
+) -> FeasibilityResult {
     let unusable = |(hand, outcome): (&String, &Result<FeasibilityReport, Error>)| {
         let cause = chain(outcome.as_ref().err()?);
         Some(Unusable { hand: hand.clone(), cause })
     };
-    let result = FeasibilityResult {
+    FeasibilityResult {
         clip: request.clip.clone(),
         reports: outcome.iter().flatten().cloned().collect(),
         unusable: request.hands.iter().zip(outcome).filter_map(unusable).collect(),
         heights_cm: loaded.heights(),
         gaps_cm: loaded.gaps(),
-    };
-    page::put(dir, "feasibility.json", &result)
+    }
 }
 
 /// What `transfer` asks: the same findings on what it has loaded already. `recorded` is the clip

@@ -106,6 +106,7 @@ pub fn check(request: &HandRequest) -> Result<HandReport, Error> {
         picture = Some(path.display().to_string());
     }
     let hand = &check.hand;
+    let page = out.join(name).with_extension("html");
     let report = HandReport {
         hand: hand.map.name.clone(),
         side: hand.map.side.name().to_owned(),
@@ -133,11 +134,10 @@ pub fn check(request: &HandRequest) -> Result<HandReport, Error> {
         notes: hand.notices.clone(),
         map_file: written.then(|| map_file.display().to_string()),
         picture,
-        page: String::new(),
+        page: page.display().to_string(),
         file,
     };
-    let page = out.join(name).with_extension("html");
     dextra_data::atomic::write_file(&page, crate::page::hand(&report)?.as_bytes())
         .map_err(Error::stage("write the page"))?;
-    Ok(HandReport { page: page.display().to_string(), ..report })
+    Ok(report)
 }

@@ -164,7 +164,10 @@ fn mark(met: bool) -> String {
 
 /// A word on green where it is good, on red where it is not.
 fn coloured(good: bool, word: &str) -> String {
-    let class = if good { "accepted" } else { "rejected" };
+    classed(if good { "accepted" } else { "rejected" }, word)
+}
+
+fn classed(class: &str, word: &str) -> String {
     format!("<span class=\"badge {class}\">{}</span>", escape(word))
 }
 

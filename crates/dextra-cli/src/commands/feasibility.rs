@@ -17,11 +17,9 @@ pub fn run(args: &FeasibilityArgs) -> Result<Exit> {
         hands: args.hand.iter().map(|hand| hand.trim().to_owned()).collect(),
         seed: args.seed,
         options: args.reading.options(),
+        out: args.out.clone(),
     };
     let outcome = dextra::feasibility(&request, &Silent)?;
-    if let Some(out) = &args.out {
-        dextra::feasibility::write(out, &request, &outcome)?;
-    }
     let mut reports = Vec::new();
     let mut failed = false;
     let mut lines = String::new();

@@ -1,6 +1,6 @@
 //! Shares as horizontal bars, one below the other, as inline SVG.
 
-use super::plot::escape;
+use super::plot::{escape, key};
 use std::fmt::Write;
 
 /// Width of the drawing, and of a bar of one; in its own units, on a phone about pixels.
@@ -92,12 +92,6 @@ impl Bars {
                 );
             }
         }
-        let key = |class: &str, name: &str| {
-            format!(
-                r#"<li><svg class="key" viewBox="0 0 16 4" aria-hidden="true"><path class="{class}" d="M0 2H16"/></svg>{}</li>"#,
-                escape(name)
-            )
-        };
         let mut legend = key("line bar c0", self.legend[0]);
         if self.bars.iter().any(|bar| bar.beside.is_some()) {
             legend += &key("line thin c1", self.legend[1]);

@@ -1,7 +1,7 @@
 //! The page of a hand that was checked.
 
 use super::plot::{escape, number};
-use super::{document, header, list, picture, section, table};
+use super::{classed, document, header, list, picture, section, table};
 use crate::error::Error;
 use crate::hand::{HandFinding, HandReport};
 use std::path::Path;
@@ -50,5 +50,5 @@ fn sure(confidence: &str) -> String {
         "guess" => "rejected",
         _ => "between",
     };
-    format!("<span class=\"badge {class}\">{}</span>", escape(confidence))
+    classed(class, confidence)
 }

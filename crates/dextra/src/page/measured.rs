@@ -110,7 +110,7 @@ impl Measured {
             (Some(first), Some(last)) => vec![(0.0, at(first)), (at(last), end)],
             _ => Vec::new(),
         };
-        let marks = details.map(|d| [d.lift_s, d.put_s]).into_iter().flatten().flatten().collect();
+        let marks = events(details);
         let title = title.to_owned();
         Plot { title, axis: SECONDS, lines, shaded, marks, until: end, ..Plot::default() }
     }
@@ -253,6 +253,11 @@ impl Measured {
         })
         .collect()
     }
+}
+
+/// When objects are lifted and back at rest, seconds.
+pub(super) fn events(details: Option<&Details>) -> Vec<f64> {
+    details.map(|d| [d.lift_s, d.put_s]).into_iter().flatten().flatten().collect()
 }
 
 fn position_cm(a: &dextra_core::Pose, b: &dextra_core::Pose) -> f64 {

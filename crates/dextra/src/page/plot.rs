@@ -103,19 +103,11 @@ impl Plot {
             let largest = line.points.iter().map(|p| p.1).filter(|y| y.is_finite());
             let largest = largest.fold(f64::NEG_INFINITY, f64::max);
             let most = if largest.is_finite() { number(largest) } else { "-".to_owned() };
-            let _ = write!(
-                legend,
-                r#"<li><svg class="key" viewBox="0 0 16 4" aria-hidden="true"><path class="line {}" d="M0 2H16"/></svg>{} <small>max {most}</small></li>"#,
-                class(index),
-                escape(&line.name)
-            );
+            let text = format!("{} <small>max {most}</small>", escape(&line.name));
+            legend += &key(&format!("line {}", class(index)), &text);
         }
         if let Some(limit) = self.limit {
-            let _ = write!(
-                legend,
-                r#"<li><svg class="key" viewBox="0 0 16 4" aria-hidden="true"><path class="limit" d="M0 2H16"/></svg>limit {}</li>"#,
-                number(limit)
-            );
+            legend += &key("limit", &format!("limit {}", number(limit)));
         }
         let title = escape(&self.title);
         format!(
@@ -125,6 +117,13 @@ impl Plot {
             axis = escape(self.axis),
         )
     }
+}
+
+/// An entry of a legend: a stroke of `class`, then `text`, which is HTML already.
+pub(super) fn key(class: &str, text: &str) -> String {
+    format!(
+        r#"<li><svg class="key" viewBox="0 0 16 4" aria-hidden="true"><path class="{class}" d="M0 2H16"/></svg>{text}</li>"#
+    )
 }
 
 /// From values to the drawing.

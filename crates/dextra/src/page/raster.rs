@@ -1,8 +1,8 @@
 //! Which fingers touch when, the human's beside the robot's, as inline SVG.
 
 use super::STAGE;
-use super::measured::{FINGERS, Measured};
-use super::plot::{escape, number, ticks};
+use super::measured::{FINGERS, Measured, events};
+use super::plot::{escape, key, number, ticks};
 use crate::error::Error;
 use crate::report::Details;
 use dextra_core::demonstration::keypoint;
@@ -55,8 +55,7 @@ pub(super) fn figures(
         surfaces.push(surface);
     }
     let end = measured.seconds(measured.rollout().steps());
-    let marks: Vec<f64> =
-        details.map(|d| [d.lift_s, d.put_s]).into_iter().flatten().flatten().collect();
+    let marks = events(details);
     let mut html = String::new();
     for index in 0..measured.rollout().hands.len() {
         let lanes = lanes(measured, &surfaces, index);
@@ -165,13 +164,8 @@ fn figure(title: &str, lanes: &[Lane], end: f64, marks: &[f64]) -> String {
         let _ = write!(svg, r#"<path class="mark" d="M{x:.1} 0V{low}"/>"#, x = x(mark));
     }
     let near = ContactConfig::default().touch_m * 100.0;
-    let key = |class: &str, name: &str| {
-        format!(
-            r#"<li><svg class="key" viewBox="0 0 16 4" aria-hidden="true"><path class="line bar {class}" d="M0 2H16"/></svg>{name}</li>"#
-        )
-    };
-    let legend = key("c5", &format!("human: tip within {near} cm of the surface"))
-        + &key("c0", &format!("robot: pushes with more than {PUSH} N"));
+    let legend = key("line bar c5", &format!("human: tip within {near} cm of the surface"))
+        + &key("line bar c0", &format!("robot: pushes with more than {PUSH} N"));
     let title = escape(title);
     format!(
         r#"<figure class="plot"><figcaption>{title}</figcaption><svg viewBox="0 0 {WIDTH} {}" role="img" aria-label="{title}">{svg}</svg><p class="axis-name">time, s</p><ul class="legend">{legend}</ul></figure>"#,

@@ -132,9 +132,9 @@ fn a_feasibility_check_has_a_page_with_hands_that_cannot_be_used_too() {
         hands: vec!["inspire".into(), "nothing.xml".into()],
         seed: 0,
         options: ClipOptions::default(),
+        out: Some(dir.path().to_owned()),
     };
-    let outcome = feasibility(&request, &crate::Silent).unwrap();
-    crate::feasibility::write(dir.path(), &request, &outcome).unwrap();
+    feasibility(&request, &crate::Silent).unwrap();
     let html = kept(dir.path());
     assert!(html.contains("1 of 2 hands") && html.contains("nothing.xml"), "{html}");
     assert_eq!(html.matches("<figure").count(), 2, "{html}");
