@@ -68,7 +68,7 @@ pub struct FeasibilityRequest {
     pub seed: u64,
     /// What is stated about the clip.
     pub options: ClipOptions,
-    /// Folder for [`FILE`] and its page, `report.html`; `None` writes nothing.
+    /// Folder for `feasibility.json` and its page, `report.html`; `None` writes nothing.
     pub out: Option<PathBuf>,
 }
 
