@@ -472,6 +472,9 @@ pub struct SynthArgs {
 pub struct InfoArgs {
     /// A clip (.npz), or the name of a built-in one.
     pub clip: String,
+    /// Keep what was found: clip.json, a film strip and a page, report.html, in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,

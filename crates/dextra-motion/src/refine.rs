@@ -312,8 +312,9 @@ fn idle_hand(demo: &Demonstration) -> Option<f64> {
     hand_distance_while_moving(demo).filter(|&distance| distance > HAND_OFF_M)
 }
 
-/// Height of the table: the lowest vertex of the objects while they rest before the lift.
-fn table_height(demo: &Demonstration, first_take: Option<usize>) -> f64 {
+/// Height of the table, metres in the world frame: the lowest vertex of the objects while they rest before the frame of
+/// the first take (`None`: at the first frame); 0 without objects.
+pub fn table_height(demo: &Demonstration, first_take: Option<usize>) -> f64 {
     let until = first_take.unwrap_or(1).clamp(1, demo.frames());
     demo.objects
         .iter()

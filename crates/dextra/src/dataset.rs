@@ -1,16 +1,17 @@
 //! `dataset`: a look at datasets, and their parts.
 
 use crate::error::Error;
+use crate::page;
 use dextra_data::atomic::sha256_hex;
-use dextra_data::dataset::{Format, Sink, Source, open};
-use serde::Serialize;
+use dextra_data::dataset::{Episode, Format, Schema, Sink, Source, open};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const STAGE: &str = "dataset";
 
 /// What is in a dataset.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatasetInfo {
     /// Where it is.
     pub path: String,
@@ -75,18 +76,106 @@ pub fn info(path: &Path) -> Result<DatasetInfo, Error> {
 /// # Errors
 /// There is none, or it cannot be opened.
 pub fn validate(path: &Path) -> Result<DatasetInfo, Error> {
+    Ok(contents(path, true)?.info)
+}
+
+/// `contents.json`: what is in a dataset, in more detail than anyone reads in a terminal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contents {
+    /// In numbers.
+    pub info: DatasetInfo,
+    /// Steps of each episode.
+    pub lengths: Vec<usize>,
+    /// What each number of each feature goes through; empty unless all of it was read.
+    pub ranges: Vec<Range>,
+}
+
+/// What a number goes through, over all steps of all episodes; in the unit of its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// Feature.
+    pub feature: String,
+    /// Name of the number.
+    pub element: String,
+    /// Least of its values.
+    pub least: f64,
+    /// Mean over steps.
+    pub mean: f64,
+    /// Greatest of its values.
+    pub greatest: f64,
+}
+
+/// The file with [`Contents`].
+const CONTENTS: &str = "contents.json";
+
+/// Looks at a dataset: without its numbers, as [`info`] does, or at all of it, as [`validate`] does.
+///
+/// # Errors
+/// There is none, or it cannot be opened.
+pub fn contents(path: &Path, every_number: bool) -> Result<Contents, Error> {
     let mut info = info(path)?;
     let (_, mut source) = open(path).map_err(Error::stage(STAGE))?;
-    let schema = source.schema().clone();
-    info.problems.extend(schema.check(path).err().map(|error| error.to_string()));
-    for index in 0..info.episodes {
-        let problem = match source.episode(index) {
-            Err(error) => Some(error.to_string()),
-            Ok(episode) => schema.admit(path, &episode).err().map(|error| error.to_string()),
-        };
-        info.problems.extend(problem.map(|problem| format!("episode {index}: {problem}")));
+    let lengths = source.entries().iter().map(|entry| entry.steps).collect();
+    let mut ranges = Ranges::default();
+    if every_number {
+        let schema = source.schema().clone();
+        info.problems.extend(schema.check(path).err().map(|error| error.to_string()));
+        for index in 0..info.episodes {
+            let problem = match source.episode(index) {
+                Err(error) => Some(error.to_string()),
+                Ok(episode) => {
+                    ranges.add(&schema, &episode);
+                    schema.admit(path, &episode).err().map(|error| error.to_string())
+                }
+            };
+            info.problems.extend(problem.map(|problem| format!("episode {index}: {problem}")));
+        }
     }
-    Ok(info)
+    Ok(Contents { info, lengths, ranges: ranges.done() })
+}
+
+/// Puts `contents.json` and its page, `report.html`, into the folder `out`.
+///
+/// # Errors
+/// A folder with the result of another verb, and files that cannot be written.
+pub fn look(contents: &Contents, out: &Path) -> Result<(), Error> {
+    page::put(out, CONTENTS, contents)
+}
+
+/// Ranges as they grow, and over how many values each; values that are not finite are left out.
+#[derive(Default)]
+struct Ranges(Vec<(Range, usize)>);
+
+impl Ranges {
+    fn add(&mut self, schema: &Schema, episode: &Episode) {
+        if self.0.is_empty() {
+            let names = schema.features.iter().flat_map(|feature| {
+                feature.elements.iter().map(|element| (feature.name.clone(), element.clone()))
+            });
+            let range = |(feature, element)| {
+                let (least, greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+                (Range { feature, element, least, mean: 0.0, greatest }, 0)
+            };
+            self.0 = names.map(range).collect();
+        }
+        let mut first = 0;
+        for (feature, values) in schema.features.iter().zip(&episode.values) {
+            for (index, &value) in values.iter().enumerate().filter(|(_, x)| x.is_finite()) {
+                let (range, count) = &mut self.0[first + index % feature.width()];
+                let value = f64::from(value);
+                range.least = range.least.min(value);
+                range.greatest = range.greatest.max(value);
+                range.mean += value;
+                *count += 1;
+            }
+            first += feature.width();
+        }
+    }
+
+    fn done(self) -> Vec<Range> {
+        let seen = self.0.into_iter().filter(|(_, count)| *count > 0);
+        seen.map(|(range, count)| Range { mean: range.mean / count as f64, ..range }).collect()
+    }
 }
 
 /// Puts datasets of the same robot, rate and features together as a new one; returns its episodes.
@@ -167,4 +256,39 @@ fn start(format: Format, out: &Path, source: &dyn Source) -> Result<Box<dyn Sink
 fn copy(source: &mut dyn Source, index: usize, sink: &mut dyn Sink) -> Result<(), Error> {
     let episode = source.episode(index).map_err(Error::stage(STAGE))?;
     sink.push(&episode).map_err(Error::stage(STAGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dextra_data::dataset::Feature;
+
+    #[test]
+    fn ranges_are_those_of_every_step_of_every_episode() {
+        let feature = |name: &str, elements: &[&str]| Feature {
+            name: name.to_owned(),
+            elements: elements.iter().map(|e| (*e).to_owned()).collect(),
+        };
+        let features = vec![feature("state", &["a_m", "b_rad"]), feature("action", &["c_m"])];
+        let schema = Schema { fps_hz: Some(50), robot: "hand".to_owned(), features };
+        let episode = |state: &[f32], action: &[f32]| Episode {
+            task: "lift".to_owned(),
+            values: vec![state.to_vec(), action.to_vec()],
+            record: None,
+        };
+        let mut ranges = Ranges::default();
+        ranges.add(&schema, &episode(&[1.0, -4.0, 3.0, -2.0], &[0.5, 0.25]));
+        ranges.add(&schema, &episode(&[5.0, f32::NAN], &[0.75]));
+        let found: Vec<_> = ranges
+            .done()
+            .into_iter()
+            .map(|r| (r.feature, r.element, [r.least, r.mean, r.greatest]))
+            .collect();
+        let expected = [
+            ("state", "a_m", [1.0, 3.0, 5.0]),
+            ("state", "b_rad", [-4.0, -3.0, -2.0]),
+            ("action", "c_m", [0.25, 0.5, 0.75]),
+        ];
+        assert_eq!(found, expected.map(|(f, e, values)| (f.to_owned(), e.to_owned(), values)));
+    }
 }

@@ -1,10 +1,13 @@
 //! `demo`: the built-in demonstrations, and one way to get any clip by its name or path.
 
+use crate::curves::{self, Curve};
 use crate::error::Error;
+use crate::{page, pictures, prepare};
 use dextra_core::{Demonstration, demonstration};
 use dextra_data::ClipOptions;
 use dextra_motion::synth::{NoiseConfig, SynthClip, synth};
-use serde::Serialize;
+use dextra_sim::object::Surface;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Names of the built-in clips.
@@ -88,7 +91,7 @@ pub fn write(clip: &str, seed: u64, noise: f64, out: &Path) -> Result<Vec<PathBu
 }
 
 /// What a clip holds, in the units of the names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipInfo {
     /// Name of the clip.
     pub clip: String,
@@ -141,7 +144,7 @@ pub fn validate(clip: &str, options: &ClipOptions) -> Validation {
 }
 
 /// A hand of a clip.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HandInfo {
     /// `"right"` or `"left"`.
     pub side: String,
@@ -153,7 +156,7 @@ pub struct HandInfo {
 }
 
 /// An object of a clip.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ObjectInfo {
     /// Name.
     pub object: String,
@@ -208,6 +211,47 @@ pub fn info(demo: &Demonstration) -> ClipInfo {
         licence: demo.provenance.licence.clone(),
         notes: demo.provenance.notes.clone(),
     }
+}
+
+/// `clip.json`: what a clip holds, with curves to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClipLook {
+    /// In numbers.
+    pub info: ClipInfo,
+    /// Height of every object above its lowest, centimetres.
+    pub heights_cm: Vec<Curve>,
+    /// Distance of every hand's nearest fingertip from the surface of an object, centimetres; negative inside.
+    pub gaps_cm: Vec<Curve>,
+    /// Speed of wrists and objects, m/s.
+    pub speeds_m_s: Vec<Curve>,
+    /// How far parts on hinges and sliders are from their least coordinate, degrees or centimetres.
+    pub openings: Vec<Curve>,
+}
+
+/// The file with a [`ClipLook`].
+const LOOK: &str = "clip.json";
+
+/// Puts `clip.json`, the film strip `strip.png` and the page `report.html` of a demonstration into the folder `out`. Returns
+/// why there is no film strip, where there is none.
+///
+/// # Errors
+/// Objects without a usable surface, a folder with the result of another verb, and files that cannot be written.
+pub fn look(demo: &Demonstration, out: &Path) -> Result<Option<String>, Error> {
+    page::may_hold(out, LOOK)?;
+    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let surfaces = demo.objects.iter().map(|object| Surface::new(&object.mesh));
+    let surfaces =
+        surfaces.collect::<Result<Vec<_>, _>>().map_err(Error::stage("object geometry"))?;
+    let drawn = pictures::write_recording(&out.join("strip.png"), demo, &prepare::objects(demo)?);
+    let look = ClipLook {
+        info: info(demo),
+        heights_cm: curves::heights_cm(demo),
+        gaps_cm: curves::gaps_cm(demo, &surfaces),
+        speeds_m_s: curves::speeds_m_s(demo),
+        openings: curves::openings(demo),
+    };
+    page::put(out, LOOK, &look)?;
+    Ok(drawn.err().map(|error| format!("no pictures: {error}")))
 }
 
 /// A built-in name has neither an extension nor a folder.

@@ -3,14 +3,14 @@
 //! Reads the clip as [`transfer`](mod@crate::transfer) does, but builds no collision hulls: the surface of
 //! an object is enough, and takes milliseconds where a decomposition takes seconds.
 
+use crate::curves;
 use crate::demo;
 use crate::error::{Error, chain};
 use crate::page;
 use crate::prepare::{self, MOST_SLOWING};
 use crate::progress::Reporter;
 use crate::request::TransferRequest;
-use dextra_core::demonstration::keypoint;
-use dextra_core::{Demonstration, HandTrack, ObjectTrack};
+use dextra_core::Demonstration;
 use dextra_data::ClipOptions;
 use dextra_motion::feasibility::{ClipView, assess};
 use dextra_motion::retarget::{RetargetHand, SurfaceQuery};
@@ -20,18 +20,10 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Instant;
 
+pub use crate::curves::Curve;
 pub use dextra_motion::feasibility::{
     Assessment, Difficulty, Finding, HandFit, Kind, Severity, Task,
 };
-
-/// A measure of the recording over time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Curve {
-    /// What is measured.
-    pub name: String,
-    /// Seconds and the value, frames without one left out.
-    pub points: Vec<(f64, f64)>,
-}
 
 /// A hand that could not be used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,8 +169,8 @@ fn result(
         clip: request.clip.clone(),
         reports: outcome.iter().flatten().cloned().collect(),
         unusable: request.hands.iter().zip(outcome).filter_map(unusable).collect(),
-        heights_cm: loaded.heights(),
-        gaps_cm: loaded.gaps(),
+        heights_cm: curves::heights_cm(&loaded.recorded),
+        gaps_cm: curves::gaps_cm(&loaded.recorded, &loaded.surfaces),
     }
 }
 
@@ -225,41 +217,6 @@ impl Loaded {
         let queries: Vec<&dyn SurfaceQuery> = surfaces.iter().map(|s| s as _).collect();
         let view = ClipView::new(&recorded, &queries, MOST_SLOWING);
         Ok(Loaded { recorded, surfaces, view })
-    }
-
-    fn curve(&self, name: String, value: impl Fn(usize) -> Option<f64>) -> Curve {
-        let point = |frame| Some((frame as f64 / self.recorded.fps, value(frame)? * 100.0));
-        Curve { name, points: (0..self.recorded.frames()).filter_map(point).collect() }
-    }
-
-    /// Height of every object above its lowest.
-    fn heights(&self) -> Vec<Curve> {
-        let curve = |object: &ObjectTrack| {
-            let heights = object.world_from_object.iter().map(|pose| pose.translation.z);
-            let lowest = heights.clone().fold(f64::INFINITY, f64::min);
-            let heights: Vec<f64> = heights.collect();
-            self.curve(object.name.clone(), |frame| Some(heights[frame] - lowest))
-        };
-        self.recorded.objects.iter().map(curve).collect()
-    }
-
-    /// From every hand's nearest fingertip to a surface.
-    fn gaps(&self) -> Vec<Curve> {
-        let objects: Vec<_> = self.recorded.objects.iter().zip(&self.surfaces).collect();
-        let curve = |hand: &HandTrack| {
-            self.curve(format!("{} hand", hand.side.name()), |frame| {
-                let tips = keypoint::TIPS.map(|tip| hand.keypoints_in_world[frame][tip]);
-                let known = tips.iter().filter(|tip| tip.iter().all(|x| x.is_finite()));
-                let distances = known.flat_map(|tip| {
-                    objects.iter().map(move |(object, surface)| {
-                        let pose = &object.world_from_object[frame];
-                        surface.signed_distance(&pose.inverse_transform_point(tip))
-                    })
-                });
-                distances.min_by(f64::total_cmp)
-            })
-        };
-        self.recorded.hands.iter().map(curve).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Something to look at: the human demonstration beside the robot's rollout.
 //!
-//! [`film`] draws composite pictures, human left and robot right under one camera; [`film_strip`]
+//! [`film`] draws composite pictures, human left and robot right under one camera, [`film_human`] the human alone; [`film_strip`]
 //! lays some of them out in one PNG, [`animation`] plays them as a GIF and [`video`] as an MP4. Files appear
 //! whole or not at all.
 
@@ -106,15 +106,7 @@ pub fn film(
     shots: &[usize],
     config: &FilmConfig,
 ) -> Result<Vec<RgbImage>, FilmError> {
-    let addresses = recording
-        .object_bodies
-        .iter()
-        .map(|&body| {
-            renderer.joint_qpos(body).ok_or_else(|| {
-                FilmError::Request(format!("the model has no moving body {body:?} to film"))
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let addresses = addresses(renderer, recording)?;
     let camera = camera(renderer, recording.reference, config);
     shots
         .iter()
@@ -128,9 +120,42 @@ pub fn film(
                 Vec::new()
             };
             let robot = renderer.render(state, &camera, &ghosts)?;
-            Ok(compose(&human, &robot, &config.captions, frame.step as f64 * recording.dt))
+            Ok(compose(&[human, robot], &config.captions, frame.step as f64 * recording.dt))
         })
         .collect()
+}
+
+/// The human's half of [`film`] alone: pictures `w` pixels wide and `h + 22` high.
+///
+/// # Errors
+/// Those of [`film`].
+pub fn film_human(
+    renderer: &mut Renderer,
+    recording: &Recording<'_>,
+    shots: &[usize],
+    config: &FilmConfig,
+) -> Result<Vec<RgbImage>, FilmError> {
+    let addresses = addresses(renderer, recording)?;
+    let camera = camera(renderer, recording.reference, config);
+    let places = Places { addresses: &addresses, joints: recording.joints };
+    shots
+        .iter()
+        .map(|&shot| {
+            let (frame, state) = recording.at(shot)?;
+            let human = human_picture(renderer, frame, state, &places, &camera)?;
+            Ok(compose(&[human], &config.captions[..1], frame.step as f64 * recording.dt))
+        })
+        .collect()
+}
+
+/// Where the joint of each object begins in `qpos`.
+fn addresses(renderer: &Renderer, recording: &Recording<'_>) -> Result<Vec<usize>, FilmError> {
+    let address = |&body: &&str| {
+        let missing =
+            || FilmError::Request(format!("the model has no moving body {body:?} to film"));
+        renderer.joint_qpos(body).ok_or_else(missing)
+    };
+    recording.object_bodies.iter().map(address).collect()
 }
 
 /// At most `count` reference frames spread evenly in time, from the first to the last whose
@@ -266,7 +291,8 @@ fn camera(renderer: &Renderer, reference: &Reference, config: &FilmConfig) -> Ca
     for frame in &reference.frames {
         let origins = frame.world_from_object.iter().map(|p| Point3::from(p.translation.vector));
         let hands = frame.human_keypoints.iter().flatten().flatten().copied();
-        points.extend(origins.chain(hands).flat_map(|point| {
+        let known = origins.chain(hands).filter(|point| point.iter().all(|x| x.is_finite()));
+        points.extend(known.flat_map(|point| {
             [Vector3::x(), Vector3::y(), Vector3::z()]
                 .into_iter()
                 .flat_map(move |axis| [point + axis * MARGIN, point - axis * MARGIN])
@@ -373,15 +399,16 @@ impl Places<'_> {
     }
 }
 
-/// Two pictures side by side under a bar with captions and the time.
-fn compose(left: &RgbImage, right: &RgbImage, captions: &[String; 2], time_s: f64) -> RgbImage {
-    let width = left.width + GAP_PX + right.width;
-    let mut image = RgbImage::filled(width, BAR_PX + left.height.max(right.height), GAP_RGB);
+/// Pictures of one size side by side under a bar with their captions and the time.
+fn compose(pictures: &[RgbImage], captions: &[String], time_s: f64) -> RgbImage {
+    let (wide, high) = pictures.first().map_or((0, 0), |first| (first.width, first.height));
+    let width = pictures.len() as u32 * (wide + GAP_PX) - GAP_PX;
+    let mut image = RgbImage::filled(width, BAR_PX + high, GAP_RGB);
     image.paste(&RgbImage::filled(width, BAR_PX, BAR_RGB), 0, 0);
-    image.paste(left, 0, BAR_PX);
-    image.paste(right, left.width + GAP_PX, BAR_PX);
     let inset = (BAR_PX - font::HEIGHT * TEXT_SCALE) / 2;
-    for (caption, x) in captions.iter().zip([0, left.width + GAP_PX]) {
+    for (index, (picture, caption)) in (0..).zip(pictures.iter().zip(captions)) {
+        let x = index * (wide + GAP_PX);
+        image.paste(picture, x, BAR_PX);
         font::write(&mut image, caption, x + 8, inset, TEXT_SCALE, TEXT_RGB);
     }
     let time = format!("{time_s:.2} s");

@@ -3,6 +3,7 @@
 
 mod clock;
 pub mod collect;
+mod curves;
 pub mod dataset;
 pub mod demo;
 pub mod doctor;

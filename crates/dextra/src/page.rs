@@ -4,8 +4,10 @@
 //! link to elsewhere.
 
 mod bars;
+mod clip;
 mod collection;
 mod compare;
+mod contents;
 mod feasibility;
 mod hand;
 pub(crate) mod measured;
@@ -39,11 +41,13 @@ const PICTURE_BYTES: u64 = 24 << 20;
 type Maker = fn(&Path) -> Result<String, Error>;
 
 /// What a folder can be the result of, by the file that says so.
-const KINDS: [(&str, Maker); 4] = [
+const KINDS: [(&str, Maker); 6] = [
     ("report.json", transfer::page),
     ("rollout.json", rollout::page),
     ("feasibility.json", feasibility::page),
     ("dataset.json", collection::page),
+    ("contents.json", contents::page),
+    ("clip.json", clip::page),
 ];
 
 /// Whether `dir` holds a result that [`write()`] can make a page of.
@@ -57,7 +61,7 @@ pub fn is_run(dir: &Path) -> bool {
 }
 
 /// Makes `report.html` in the folder of a result again, and returns its path. Results are those of `transfer`,
-/// `rollout`, `feasibility` and `collect`.
+/// `rollout`, `feasibility`, `collect`, `dataset` and `demo`.
 ///
 /// # Errors
 /// A folder without a finished result, and files that are malformed, by name and field.

@@ -148,7 +148,8 @@ pub(crate) fn hands(
     Ok((demo, hands))
 }
 
-fn objects(demo: &Demonstration) -> Result<Vec<ObjectModel>, Error> {
+/// The objects of a demonstration as bodies, in its order.
+pub(crate) fn objects(demo: &Demonstration) -> Result<Vec<ObjectModel>, Error> {
     let config = DecomposeConfig::default();
     let cache = cache_dir();
     demo.objects

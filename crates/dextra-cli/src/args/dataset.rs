@@ -52,6 +52,9 @@ pub enum DatasetAction {
 pub struct LookArgs {
     /// The dataset: LeRobot v3.0, Zarr v2 or HDF5.
     pub dataset: PathBuf,
+    /// Keep what was found: contents.json and a page, report.html, in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,

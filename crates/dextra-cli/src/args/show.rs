@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folders of finished transfers, rollouts, collections and feasibility checks; one with several hands stands for all
-    /// of them.
+    /// Folders of finished transfers, rollouts, collections, feasibility checks and of what demo and dataset keep; one with
+    /// several hands stands for all of them.
     #[arg(required = true, value_name = "DIR")]
     pub dirs: Vec<PathBuf>,
     /// Where the page that compares several transfers or rollouts goes.

@@ -8,8 +8,8 @@ use dextra::dataset::{self, DatasetInfo};
 /// Looks at datasets, or makes some of others; some rejected when a dataset has problems.
 pub fn run(args: &DatasetArgs) -> Result<Exit> {
     match &args.action {
-        DatasetAction::Info(args) => show(args, &dataset::info(&args.dataset)?),
-        DatasetAction::Validate(args) => show(args, &dataset::validate(&args.dataset)?),
+        DatasetAction::Info(args) => show(args, false),
+        DatasetAction::Validate(args) => show(args, true),
         DatasetAction::Merge(args) => {
             let count = dataset::merge(&args.datasets, args.format, &args.out)?;
             output::print(&format!("{count} episodes in {}\n", args.out.display()))?;
@@ -25,7 +25,12 @@ pub fn run(args: &DatasetArgs) -> Result<Exit> {
     }
 }
 
-fn show(args: &LookArgs, info: &DatasetInfo) -> Result<Exit> {
+fn show(args: &LookArgs, every_number: bool) -> Result<Exit> {
+    let contents = dataset::contents(&args.dataset, every_number)?;
+    if let Some(out) = &args.out {
+        dataset::look(&contents, out)?;
+    }
+    let info = &contents.info;
     output::print(&if args.json { serde_json::to_string(info)? + "\n" } else { text(info) })?;
     Ok(if info.problems.is_empty() { Exit::Fine } else { Exit::SomeRejected })
 }

@@ -24,6 +24,11 @@ fn synth(args: &SynthArgs) -> Result<Exit> {
 
 fn info(args: &InfoArgs) -> Result<Exit> {
     let demonstration = demo::load(&args.clip, 0, &args.reading.options())?;
+    if let Some(out) = &args.out
+        && let Some(note) = demo::look(&demonstration, out)?
+    {
+        eprintln!("{note}");
+    }
     let info = demo::info(&demonstration);
     let text = if args.json { serde_json::to_string(&info)? + "\n" } else { described(&info) };
     output::print(&text)?;

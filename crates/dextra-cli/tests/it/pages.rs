@@ -97,7 +97,11 @@ fn other_verbs_have_pages_too() {
     run(&["feasibility", "mug", "--hand", "inspire,leap", "--out", &feasibility], &[0]);
     run(&["export", "robot", &case, "--arms", "--out", &robot], &[0, 1, 2]);
     run(&["hand", "check", tripod().to_str().unwrap(), "--out", &hand], &[0]);
-    run(&["report", &rollout, &feasibility, &collection], &[0]);
+    let (clip, dataset, contents) = (at("clip"), at("cube.hdf5"), at("contents"));
+    run(&["demo", "info", "lid", "--out", &clip], &[0]);
+    run(&["export", "hdf5", &collection, "--out", &dataset], &[0]);
+    run(&["dataset", "validate", &dataset, "--out", &contents], &[0]);
+    run(&["report", &rollout, &feasibility, &collection, &clip, &contents], &[0]);
     let name = tripod().with_extension("html");
     // Refused before anything is played, not after.
     let refused = dextra().args(["rollout", &case, "--out", &case]).output().unwrap();
@@ -106,6 +110,8 @@ fn other_verbs_have_pages_too() {
         (format!("{rollout}/report.html"), 2),
         (format!("{feasibility}/report.html"), 2),
         (format!("{collection}/report.html"), 3),
+        (format!("{clip}/report.html"), 4),
+        (format!("{contents}/report.html"), 3),
         (format!("{robot}/report.html"), 0),
         (format!("{hand}/{}", name.file_name().unwrap().to_str().unwrap()), 0),
     ];

@@ -15,6 +15,8 @@ const RIGHT: &str = "dexmanipnet_favor/sequences/1001_rh";
 const BOTH: &str = "dexmanipnet_oakinkv2/sequences/20aed_bih";
 const SAME: &str = "dexmanipnet_oakinkv2/sequences/21aed_bih";
 const LEFT: &str = "dexmanipnet_oakinkv2/sequences/c9cd3_lh";
+/// The object whose URDF is not there.
+const MESH: &str = "object_preview/align_ds/O02@0029@00012/model.obj";
 
 /// What is stored as `f4` is read back to this.
 const ROUNDING_M: f64 = 1e-6;
@@ -156,6 +158,21 @@ fn one_object_in_two_hands_is_one_and_one_hand_can_be_asked_for() {
     let demo = import(Format::DexManipNet, &sequence, &ImportOptions::default()).unwrap();
     let names: Vec<&str> = demo.objects.iter().map(|object| object.name.as_str()).collect();
     assert_eq!(names, ["C12001", "C12001_lh"]);
+}
+
+#[test]
+fn a_mesh_that_is_missing_is_not_told_as_one_that_is_malformed() {
+    let case = Case::of("dexmanipnet_oakinkv2");
+    let sequence = case.root.join("sequences/20aed_bih");
+    let error = || import(Format::DexManipNet, &sequence, &ImportOptions::default()).unwrap_err();
+    let mesh = case.root.join(MESH);
+    std::fs::write(&mesh, "v 0 0 nonsense\n").unwrap();
+    assert_says(
+        &error().to_string(),
+        &[mesh.file_name().unwrap().to_str().unwrap(), "obj:1: a vertex"],
+    );
+    std::fs::remove_file(&mesh).unwrap();
+    assert_says(&error().to_string(), &["no mesh of O02@0029@00012", "--meshes DIR"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The page of what stands against a transfer.
 
-use super::plot::{Line, Plot, escape, number};
+use super::plot::{Plot, escape, number};
 use super::{coloured, document, figures, header, read, section, table};
 use crate::error::Error;
 use crate::feasibility::{
@@ -68,15 +68,8 @@ fn plots(result: &FeasibilityResult) -> Vec<Plot> {
     marks.sort_by(f64::total_cmp);
     marks.dedup();
     let plot = |title: &str, curves: &[Curve]| Plot {
-        title: title.to_owned(),
-        axis: "time, s",
-        lines: curves
-            .iter()
-            .map(|curve| Line { name: curve.name.clone(), points: curve.points.clone() })
-            .collect(),
-        at_least: 1.0,
         marks: marks.clone(),
-        ..Plot::default()
+        ..Plot::over_time(title, curves, 1.0)
     };
     vec![
         plot("Height of objects, cm above their lowest", &result.heights_cm),

@@ -1,5 +1,6 @@
 //! Plots over time as inline SVG, and text that is safe in HTML.
 
+use crate::curves::Curve;
 use std::fmt::Write;
 
 /// Size of the drawing in its own units; on a phone one unit is about a pixel.
@@ -44,6 +45,13 @@ pub struct Plot {
 }
 
 impl Plot {
+    /// Curves over seconds, none of them with a limit.
+    pub fn over_time(title: &str, curves: &[Curve], at_least: f64) -> Plot {
+        let line = |curve: &Curve| Line { name: curve.name.clone(), points: curve.points.clone() };
+        let lines = curves.iter().map(line).collect();
+        Plot { title: title.to_owned(), axis: "time, s", lines, at_least, ..Plot::default() }
+    }
+
     /// The figure with its legend; empty when there is nothing to draw.
     pub fn figure(&self) -> String {
         let all = || self.lines.iter().flat_map(|line| &line.points);

@@ -10,7 +10,7 @@
 
 use super::robots::{BODY, MIDWAY, ROBOTS, Robot, point};
 use super::urdf::{self, Piece};
-use super::{ImportOptions, Recording, oakink2};
+use super::{ImportOptions, Recording, models, oakink2};
 use crate::clip::MAX_FRAMES;
 use crate::clip::keypoints::identifier;
 use crate::clip::options::{Unit, UpAxis, file_name};
@@ -509,8 +509,11 @@ impl<'a> Places<'a> {
         id: &str,
         recording: &mut Recording,
     ) -> Result<TriMesh, DataError> {
-        let mesh = oakink2::object_mesh(self.path, self.opts, id, &mut recording.inputs)
-            .map_err(|_| self.missing(urdf, Some(id)))?;
+        let names = oakink2::mesh_names(self.path, self.opts, id);
+        if super::find(&models::above(self.path, self.opts), &names).is_none() {
+            return Err(self.missing(urdf, Some(id)));
+        }
+        let mesh = models::mesh(self.path, self.opts, &names, 1.0, &mut recording.inputs)?;
         recording.notes.push(format!("`{urdf}` is not there: the surface of {id} is OakInk-v2's."));
         Ok(mesh)
     }

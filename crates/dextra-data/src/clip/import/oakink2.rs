@@ -10,8 +10,8 @@ use crate::clip::options::{Unit, UpAxis, file_name};
 use crate::mano::{JOINTS, Mano, Origin, Shaped, Tips};
 use crate::pickle::Value;
 use crate::{DataError, Pickle};
+use dextra_core::Side;
 use dextra_core::demonstration::Keypoints;
-use dextra_core::{Side, TriMesh};
 use nalgebra::{Quaternion, Rotation3, UnitQuaternion, Vector3};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,7 +66,8 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
                 None => None,
             });
         }
-        let mesh = object_mesh(path, opts, &id, &mut recording.inputs)?;
+        let names = mesh_names(path, opts, &id);
+        let mesh = mesh(path, opts, &names, 1.0, &mut recording.inputs)?;
         recording.objects.push((id.replace(['@', '/', ' '], "_"), mesh, track));
     }
     models.acknowledge(&mut recording);
@@ -105,13 +106,8 @@ fn keypoints<'a>(
     Ok(shaped.keypoints(&turns, Vector3::from(at), Origin::Wrist, Tips::Manopth))
 }
 
-/// The object's mesh: the only one in its folder, or that of its name.
-pub(super) fn object_mesh(
-    path: &Path,
-    opts: &ImportOptions,
-    id: &str,
-    inputs: &mut Vec<(String, String)>,
-) -> Result<TriMesh, DataError> {
+/// Names under which an object's mesh can lie: the only one in its folder, or that of its name.
+pub(super) fn mesh_names(path: &Path, opts: &ImportOptions, id: &str) -> Vec<String> {
     let mut names = Vec::new();
     for folder in super::models::above(path, opts) {
         for kind in
@@ -126,5 +122,5 @@ pub(super) fn object_mesh(
         }
     }
     names.extend(["obj", "ply"].map(|extension| format!("{id}.{extension}")));
-    mesh(path, opts, &names, 1.0, inputs)
+    names
 }
