@@ -48,16 +48,45 @@ pub(super) struct Anchor {
     until: usize,
     /// The hand has it from here.
     take: usize,
-    /// Where the object is planned to lie.
+    /// Where the object is planned to lie before the hand comes near.
     planned: Pose,
 }
 
-/// What is known of the displacement before one hold: sums over the looks.
+/// What is known of the displacement before one hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Seen {
-    moved: Vector3<f64>,
-    turned: Vector3<f64>,
+    moved: Sums,
+    turned: Sums,
     looks: u64,
+}
+
+/// Sums over looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sums {
+    values: Vector3<f64>,
+    /// Of the squared norms.
+    squares: f64,
+}
+
+impl Sums {
+    fn add(&mut self, value: Vector3<f64>) {
+        self.values += value;
+        self.squares += value.norm_squared();
+    }
+
+    /// The mean, as much shorter as scatter alone would have made it longer: what `looks` scattered ones of
+    /// nothing average to is nothing. This is the positive-part estimator of James and Stein (1961) with
+    /// the prior's variance read from the mean itself; without scatter it is the mean.
+    fn shrunk(&self, looks: u64) -> Vector3<f64> {
+        let n = looks.max(1) as f64;
+        let mean = self.values / n;
+        if looks < 2 {
+            return mean;
+        }
+        let scatter = (self.squares - n * mean.norm_squared()).max(0.0) / (n - 1.0);
+        let by_chance = scatter / n;
+        mean * (1.0 - by_chance / mean.norm_squared().max(f64::MIN_POSITIVE)).max(0.0)
+    }
 }
 
 /// Anchors of a task. `held[c][object]` says whether a hand touches an object on the base motion at control
@@ -81,12 +110,15 @@ pub(super) fn anchors(task: &Task<'_>, every: usize, held: &[Vec<bool>]) -> Vec<
             .take_while(|&c| held[c][hold.object])
             .last()
             .unwrap_or(take);
-        let state = (take * every).min(task.path.len() - 1);
+        let from = from.max(rests);
+        let until = first_touch.saturating_sub(2).max(from);
+        // Not where it is at the take: fingers that close on it may have pushed it by then.
+        let state = (until * every).min(task.path.len() - 1);
         Anchor {
             hand: hold.hand,
             object: hold.object,
-            from: from.max(rests),
-            until: first_touch.saturating_sub(2).max(from.max(rests)),
+            from,
+            until,
             take,
             planned: task.scene.world_from_object(hold.object, &task.path[state]),
         }
@@ -107,8 +139,8 @@ impl Anchor {
     /// Looks where the object is at control step `at`.
     pub(super) fn look(&self, at: usize, measured: &Pose, seen: &mut Seen) {
         if (self.from..=self.until).contains(&at) {
-            seen.moved += measured.translation.vector - self.planned.translation.vector;
-            seen.turned += (measured.rotation * self.planned.rotation.inverse()).scaled_axis();
+            seen.moved.add(measured.translation.vector - self.planned.translation.vector);
+            seen.turned.add((measured.rotation * self.planned.rotation.inverse()).scaled_axis());
             seen.looks += 1;
         }
     }
@@ -140,10 +172,9 @@ impl Anchor {
         if weight == 0.0 || seen.looks == 0 {
             return;
         }
-        let looks = seen.looks as f64;
-        let moved = seen.moved / looks;
+        let moved = seen.moved.shrunk(seen.looks);
         let moved = moved * (config.reach / moved.norm().max(config.reach));
-        let turn = UnitQuaternion::from_scaled_axis(seen.turned / looks * weight);
+        let turn = UnitQuaternion::from_scaled_axis(seen.turned.shrunk(seen.looks) * weight);
         let center = self.planned.translation.vector;
         let place = &scene.hands[self.hand];
         let nu = scene.ctrl_ranges().len();
@@ -191,14 +222,64 @@ pub(super) fn measured(
 
 impl Seen {
     pub(super) fn write(&self, out: &mut Writer) {
-        self.moved.iter().chain(self.turned.iter()).for_each(|&value| out.number(value));
+        for sums in [&self.moved, &self.turned] {
+            sums.values.iter().for_each(|&value| out.number(value));
+            out.number(sums.squares);
+        }
         out.count(self.looks);
     }
 
     pub(super) fn read(input: &mut Reader<'_>) -> Result<Self, TrackError> {
-        let mut vector =
-            || Ok::<_, TrackError>(Vector3::new(input.number()?, input.number()?, input.number()?));
-        let (moved, turned) = (vector()?, vector()?);
-        Ok(Self { moved, turned, looks: input.count()? })
+        let mut sums = || {
+            let values = Vector3::new(input.number()?, input.number()?, input.number()?);
+            Ok::<_, TrackError>(Sums { values, squares: input.number()? })
+        };
+        Ok(Self { moved: sums()?, turned: sums()?, looks: input.count()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(looks: &[Vector3<f64>]) -> Vector3<f64> {
+        let mut sums = Sums::default();
+        looks.iter().for_each(|look| sums.add(*look));
+        sums.shrunk(looks.len() as u64)
+    }
+
+    #[test]
+    fn what_is_seen_without_scatter_is_followed_whole() {
+        let moved = Vector3::new(0.01, -0.003, 0.0);
+        assert!((after(&[moved; 12]) - moved).norm() < 1e-12);
+        assert_eq!(after(&[moved]), moved);
+        assert_eq!(after(&[Vector3::zeros(); 3]), Vector3::zeros());
+    }
+
+    #[test]
+    fn scatter_is_taken_off_by_hand() {
+        // Mean (2, 0, 0); deviations of norm 1, 1, 0 have the variance 1 and the mean's 1/3: 1 - 1/12.
+        let looks = [[3.0, 0.0, 0.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]].map(Vector3::from);
+        assert!((after(&looks) - Vector3::new(2.0 * 11.0 / 12.0, 0.0, 0.0)).norm() < 1e-12);
+        // Mean (0.5, 0, 0) of values 3 apart: chance alone would be longer.
+        let looks = [[2.0, 0.0, 0.0], [-1.0, 0.0, 0.0]].map(Vector3::from);
+        assert_eq!(after(&looks), Vector3::zeros());
+    }
+
+    #[test]
+    fn noise_misleads_less_than_the_mean_does() {
+        let mut rng = generator(1, 2, 3, 4);
+        let (mut mean, mut shrunk) = (0.0, 0.0);
+        for _ in 0..400 {
+            let mut sums = Sums::default();
+            for _ in 0..8 {
+                sums.add(Vector3::from_fn(|_, _| 0.015 * rng.sample::<f64, _>(StandardNormal)));
+            }
+            mean += (sums.values / 8.0).norm() / 400.0;
+            shrunk += sums.shrunk(8).norm() / 400.0;
+        }
+        // 1.5 cm over the root of 8, times the mean length of a normal vector in space, 1.596.
+        assert!((mean - 0.015 / 8f64.sqrt() * 1.596).abs() < 3e-4, "{mean}");
+        assert!(shrunk < 0.5 * mean, "{shrunk} {mean}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::track::anchor::AnchorConfig;
+use dextra_core::Pose;
 
 fn following(worlds: usize) -> TrackConfig {
     TrackConfig { anchor: AnchorConfig { on: true, ..AnchorConfig::default() }, ..plain(worlds) }
@@ -32,7 +33,31 @@ fn an_object_in_its_place_changes_nothing() {
             &scene.world_from_object(0, with.qpos(0)),
             &scene.world_from_object(0, without.qpos(0)),
         );
-        assert!(apart < 0.003, "{apart}");
+        assert!(apart < 1e-4, "{apart}");
+    }
+}
+
+#[test]
+fn what_fingers_push_before_the_take_is_no_displacement() {
+    let refined = &fixture().refined;
+    let take = task().holds[0].take;
+    let mut path = refined.rollout.qpos.clone();
+    // As if closing fingers had moved it by 5 cm until the take, which is when it was looked up once.
+    let pushed =
+        Pose::translation(0.05, 0.0, 0.0) * refined.scene.world_from_object(0, &path[take]);
+    refined.scene.set_object(0, &pushed, &mut path[take]);
+    let played = (refined.rollout.ctrl.as_slice(), path.as_slice());
+    let task = Task::played(&refined.scene, &refined.timeline, played, hands(), &fixture().objects);
+    let mut with = TrackEnv::new(task, following(1)).unwrap();
+    let mut without = env(plain(1));
+    let actions = vec![0.0; with.action_dim()];
+    let (mut one, mut other) = (StepOut::default(), StepOut::default());
+    for _ in 0..take / 3 {
+        with.step(&actions, &mut one).unwrap();
+        without.step(&actions, &mut other).unwrap();
+        let root = |env: &TrackEnv<'_>| refined.scene.world_from_root(0, env.qpos(0));
+        let apart = pose::distance_between(&root(&with), &root(&without));
+        assert!(apart < 1e-3, "the hand goes {apart} m astray");
     }
 }
 
