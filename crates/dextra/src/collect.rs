@@ -32,6 +32,8 @@ use std::path::{Path, PathBuf};
 
 const STAGE: &str = "collect";
 const SIZE_LIMIT: u64 = 1 << 30;
+/// Status of a case that could not be tried.
+const FAILED: &str = "failed";
 
 /// What is collected.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +50,7 @@ pub struct CollectRequest {
     pub settings: Vec<String>,
     /// Rollouts tried per case, objects up to 1 cm and 5 degrees off.
     pub rollouts: usize,
-    /// The folder of the dataset; cases that are in it already are not repeated.
+    /// The folder of the dataset; cases that are in it already are not repeated but for those that failed.
     pub out: PathBuf,
     /// Threads; `None` for all cores.
     pub threads: Option<usize>,
@@ -78,6 +80,16 @@ pub struct Case {
     pub episodes: usize,
     /// Processor time, seconds.
     pub cpu_s: f64,
+    /// Recipe of the policy.
+    #[serde(default)]
+    pub recipe: String,
+    /// Settings of the recipe that were changed.
+    #[serde(default)]
+    pub settings: Vec<String>,
+    /// SHA-256 over all that the case was made from: clip and what is stated about it, hand, seed, recipe, settings,
+    /// number of rollouts, and the version of the program; files by their content.
+    #[serde(default)]
+    pub made_from: String,
 }
 
 /// One episode.
@@ -127,7 +139,8 @@ pub struct Dataset {
 /// Collects a dataset. A case that fails is written down and does not stop the others.
 ///
 /// # Errors
-/// A request without clips, hands, seeds or rollouts, a folder that cannot be written, and
+/// A request without clips, hands, seeds or rollouts, a folder with cases of the same names made from something else or
+/// that cannot be written, and
 /// [`Error::Cancelled`]; the same request then goes on.
 pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Dataset, Error> {
     let empty = [request.clips.len(), request.hands.len(), request.seeds.len(), request.rollouts];
@@ -140,12 +153,27 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
     let folder = out.join("episodes");
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let mut cases: Vec<Case> = read_lines(&out.join("cases.jsonl"))?;
+    let all = names(request)?;
+    let mut wanted = Vec::new();
+    for (name, clip, hand, seed) in &all {
+        let made_from = fingerprint(request, clip, hand, *seed)?;
+        let other = |case: &&Case| case.case == *name && case.status != FAILED;
+        if cases.iter().find(other).is_some_and(|case| case.made_from != made_from) {
+            return Err(Error::Request(format!(
+                "{}: the case {name} is there already, but made from another clip, hand, recipe, setting, number of \
+                 rollouts or version; name another folder",
+                out.display()
+            )));
+        }
+        wanted.push(made_from);
+    }
+    // What failed is tried again.
+    cases.retain(|case| case.status != FAILED || !all.iter().any(|(name, ..)| *name == case.case));
     let known: Vec<String> = cases.iter().map(|case| case.case.clone()).collect();
     let mut episodes: Vec<Episode> = read_lines(&out.join("index.jsonl"))?;
     // Episodes of a case that was interrupted are made anew.
     episodes.retain(|episode| known.contains(&episode.case));
-    let all = names(request)?;
-    for (done, (name, clip, hand, seed)) in all.iter().enumerate() {
+    for (done, ((name, clip, hand, seed), made_from)) in all.iter().zip(wanted).enumerate() {
         reporter.note(&format!("case {} of {}: {name}", done + 1, all.len()));
         if known.contains(name) {
             continue;
@@ -156,16 +184,23 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
             clip: clip.clone(),
             hand: hand.clone(),
             seed: *seed,
-            status: "failed".to_owned(),
+            status: FAILED.to_owned(),
             cause: None,
             tried: 0,
             episodes: 0,
             cpu_s: 0.0,
+            recipe: request.policy.clone(),
+            settings: request.settings.clone(),
+            made_from,
         };
         match one(request, &mut case, reporter) {
             Ok(kept) => episodes.extend(kept),
             Err(error) if error.is_cancelled() => return Err(error),
-            Err(error) => case.cause = Some(chain(&error)),
+            Err(error) => {
+                let cause = chain(&error);
+                reporter.note(&format!("{name} failed: {cause}"));
+                case.cause = Some(cause);
+            }
         }
         case.cpu_s = clock.elapsed().1;
         cases.push(case);
@@ -175,6 +210,24 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
     let dataset = summary(&cases, &episodes);
     page::put(out, "dataset.json", &dataset)?;
     Ok(dataset)
+}
+
+/// See [`Case::made_from`]. A file that cannot be read counts as nothing: its case fails, and is tried again.
+fn fingerprint(
+    request: &CollectRequest,
+    clip: &str,
+    hand: &str,
+    seed: u64,
+) -> Result<String, Error> {
+    let content = |name: &str| {
+        let bytes = atomic::read_file(Path::new(name), SIZE_LIMIT).unwrap_or_default();
+        (Path::new(name).file_name().map(|n| n.to_owned()), atomic::sha256_hex(&bytes))
+    };
+    let files = [clip, hand, &request.policy].map(content);
+    let options = format!("{:?}", request.options);
+    let rest = (seed, request.rollouts, &request.settings, options, env!("CARGO_PKG_VERSION"));
+    let all = serde_json::to_vec(&(format!("{files:?}"), rest)).map_err(Error::stage(STAGE))?;
+    Ok(atomic::sha256_hex(&all))
 }
 
 /// Name, clip, hand and seed of every case.

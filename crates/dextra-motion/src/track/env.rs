@@ -435,8 +435,11 @@ impl<'a> TrackEnv<'a> {
                     for (hold, seen) in course.anchors.iter().zip(&mut episode.seen) {
                         let pose =
                             task.scene.world_from_object(hold.object(), sensed[world].qpos(nq));
+                        // Late is what is seen, too: targets are of the looks before this one.
+                        let before = *seen;
                         hold.look(at, &measured(&pose, noise, draw), seen);
-                        hold.apply(&anchor, task.scene, seen, (at, age), period, base);
+                        let known = if episode.variation.late { &before } else { &*seen };
+                        hold.apply(&anchor, task.scene, known, (at, age), period, base);
                     }
                 }
                 let previous = std::mem::take(&mut lane.episode.action);
@@ -631,6 +634,9 @@ impl<'a> TrackEnv<'a> {
     }
 }
 
+/// More points than any surface needs would only fill the memory.
+const MOST_BASIS_POINTS: usize = 4096;
+
 /// Checks the settings; returns the physics steps per control step.
 fn check(task: &Task<'_>, config: &TrackConfig) -> Result<usize, TrackError> {
     let setting = |what, wanted, got: String| Err(TrackError::Setting { what, wanted, got });
@@ -644,6 +650,10 @@ fn check(task: &Task<'_>, config: &TrackConfig) -> Result<usize, TrackError> {
     if !(1.0..=100.0).contains(&every) {
         let got = config.control_period.to_string();
         return setting("control_period", "1 to 100 physics steps", got);
+    }
+    if config.observations.basis_points > MOST_BASIS_POINTS {
+        let got = config.observations.basis_points.to_string();
+        return setting("observations.basis_points", "at most 4096", got);
     }
     let shares = [("from_start", config.from_start), ("last_start", config.last_start)];
     for (what, value) in shares {

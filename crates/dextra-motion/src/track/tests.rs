@@ -301,6 +301,17 @@ fn a_world_that_leaves_the_real_numbers_is_flagged_and_begins_anew() {
 }
 
 #[test]
+fn a_reward_that_is_no_number_is_told_to_the_trainer() {
+    let mut config = plain(2);
+    config.rewards.lift = f64::NAN;
+    let mut env = env(config);
+    let (mut out, zeros) = (StepOut::default(), vec![0.0; 2 * env.action_dim()]);
+    env.step(&zeros, &mut out).unwrap();
+    assert!(out.rewards.iter().all(|reward| reward.is_nan()), "{:?}", out.rewards);
+    assert!(out.observations.iter().all(|x| x.is_finite()));
+}
+
+#[test]
 fn an_object_that_is_lost_ends_the_episode() {
     let limits = Termination { position: 0.02, rotation: 9.0, grace: 10, ..Termination::NEVER };
     let mut env = env(TrackConfig { termination: limits, ..plain(2) });
@@ -434,6 +445,9 @@ fn settings_that_make_no_sense_are_named() {
     let still = TrackConfig { control_period: 0.0, ..TrackConfig::default() };
     assert_eq!(refused(still), "control_period");
     assert_eq!(refused(TrackConfig { from_start: 1.5, ..TrackConfig::default() }), "from_start");
+    let mut vast = TrackConfig::default();
+    vast.observations.basis_points = 100_000_000_000;
+    assert_eq!(refused(vast), "observations.basis_points");
     let short = Task { base: vec![0.0; 5], ..task() };
     assert!(matches!(TrackEnv::new(short, plain(1)), Err(TrackError::Task(_))));
     let mut env = env(plain(2));

@@ -125,6 +125,21 @@ fn with_hint(message: &str) -> String {
     }
 }
 
+/// The first key whose value is NaN, with the tables that it is in; infinity is a limit like any other.
+fn not_a_number(key: &str, value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::Float(value) => value.is_nan().then(|| key.to_owned()),
+        toml::Value::Table(table) => {
+            table.iter().find_map(|(name, inner)| not_a_number(&format!("{key}.{name}"), inner))
+        }
+        toml::Value::Array(values) => values
+            .iter()
+            .enumerate()
+            .find_map(|(index, inner)| not_a_number(&format!("{key}[{index}]"), inner)),
+        _ => None,
+    }
+}
+
 impl Recipe {
     /// Names of the built-in recipes.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -157,6 +172,10 @@ impl Recipe {
         let refuse =
             |problem: String| Error::Request(format!("recipe {}: {problem}", path.display()));
         let recipe: Self = toml::from_str(text).map_err(|e| refuse(with_hint(&e.to_string())))?;
+        let table: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string()))?;
+        if let Some(key) = table.iter().find_map(|(key, value)| not_a_number(key, value)) {
+            return Err(refuse(format!("`{key}` is not a number")));
+        }
         let ones = [recipe.iterations, recipe.validation.every, recipe.validation.trials as u64];
         if ones.contains(&0) {
             let what = "iterations, validation.every and validation.trials must be at least 1";
@@ -269,6 +288,13 @@ mod tests {
         for bad in ["track.reach.positon=0.5", "iterations", "iterations=x", "name.a=1"] {
             let error = set(bad).unwrap_err().to_string();
             assert!(error.contains(bad), "{error}");
+        }
+        for (bad, key) in [
+            ("track.reach.position=nan", "`track.reach.position` is not a number"),
+            ("track.termination.tip=[nan,1,1,1,1]", "`track.termination.tip[0]` is not"),
+        ] {
+            let error = set(bad).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
         }
     }
 

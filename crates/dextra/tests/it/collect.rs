@@ -135,7 +135,7 @@ fn a_dataset_survives_a_bad_clip_takes_only_what_was_accepted_and_is_not_made_tw
 
     // One more clip, with a base that works.
     let kept = files(&out.join("cases"));
-    let whole = request(&[&bad, "stick", "cube"], "refined");
+    let whole = request(&[&bad, "cube"], "refined");
     let second = collect(&whole, &Silent).unwrap();
     let now = files(&out.join("cases"));
     assert!(kept.iter().all(|(path, bytes)| now.get(path) == Some(bytes)), "done again");
@@ -164,10 +164,26 @@ fn a_dataset_survives_a_bad_clip_takes_only_what_was_accepted_and_is_not_made_tw
 
     export(&out, dir.path(), episodes);
 
-    // The same again does nothing.
+    // The same again does nothing, but for what failed, which is tried again.
     let before = files(&out);
     let counting = Counting::default();
-    assert_eq!(collect(&whole, &counting).unwrap(), second);
+    assert_eq!(collect(&request(&["cube"], "refined"), &counting).unwrap(), second);
     assert_eq!(counting.0.load(Ordering::Relaxed), 0, "no stage of work");
+    assert!(files(&out) == before, "files have changed");
+    assert_eq!(collect(&whole, &counting).unwrap().cases, second.cases);
+    assert!(counting.0.load(Ordering::Relaxed) > 0, "what failed was not tried again");
+
+    // Another recipe, other rollouts or another clip of the same name are not taken for done.
+    let before = files(&out);
+    let more = CollectRequest { rollouts: 4, ..request(&["cube"], "refined") };
+    let twin = dir.path().join("cube.npz").display().to_string();
+    std::fs::write(&twin, b"something else").unwrap();
+    for other in [request(&["stick"], "refined"), more, request(&[&twin], "refined")] {
+        let error = collect(&other, &Silent).unwrap_err().to_string();
+        assert!(
+            error.contains("inspire-0 is there already") && error.contains("another folder"),
+            "{error}"
+        );
+    }
     assert!(files(&out) == before, "files have changed");
 }

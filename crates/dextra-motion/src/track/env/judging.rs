@@ -78,7 +78,12 @@ impl Shared<'_, '_> {
         lane.terms = rewards(&config.rewards, &seen, frame, &self.course.rest_height, &effort);
         self.observe(lane, world, &seen, seed, &config.randomisation.noise);
         let reward = lane.terms.iter().sum::<f64>() as f32;
-        if !reward.is_finite() || lane.observation.iter().any(|x| !x.is_finite()) {
+        if !reward.is_finite() {
+            // Of a sound state: the fault of a setting, which the trainer is to hear of.
+            (lane.reward, lane.terminated) = (reward, true);
+            return;
+        }
+        if lane.observation.iter().any(|x| !x.is_finite()) {
             lane.terms = [0.0; TERMS.len()];
             (lane.terminated, lane.broken) = (true, true);
             return;

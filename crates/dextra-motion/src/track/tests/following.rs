@@ -88,3 +88,18 @@ fn a_saved_state_knows_what_was_seen() {
     resumed.load_state(&saved).unwrap();
     assert!(play(&mut resumed, 10..25) == expected);
 }
+
+#[test]
+fn what_is_seen_arrives_late_where_actions_do() {
+    let noise = Noise { position: 0.015, ..Noise::default() };
+    let with = |late: f64, noise: Noise| {
+        let randomisation = Randomisation { late, noise, ..Randomisation::default() };
+        let mut env = env(TrackConfig { randomisation, ..following(1) });
+        env.reset_all(4).unwrap();
+        let (mut out, zeros) = (StepOut::default(), vec![0.0; env.action_dim()]);
+        (0..8).for_each(|_| env.step(&zeros, &mut out).unwrap());
+        bits(env.qpos(0))
+    };
+    assert!(with(1.0, noise) != with(0.0, noise), "the last look counts at once");
+    assert!(with(1.0, Noise::default()) == with(0.0, Noise::default()), "no action is late");
+}
