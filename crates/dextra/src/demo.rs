@@ -2,7 +2,7 @@
 
 use crate::curves::{self, Curve};
 use crate::error::Error;
-use crate::{page, pictures, prepare};
+use crate::{outputs, page, pictures, prepare};
 use dextra_core::{Demonstration, demonstration};
 use dextra_data::ClipOptions;
 use dextra_motion::synth::{NoiseConfig, SynthClip, synth};
@@ -250,6 +250,7 @@ pub fn look(demo: &Demonstration, out: &Path) -> Result<Option<String>, Error> {
         speeds_m_s: curves::speeds_m_s(demo),
         openings: curves::openings(demo),
     };
+    outputs::write_source(out, &look.info.source, &look.info.licence)?;
     page::put(out, LOOK, &look)?;
     Ok(drawn.err().map(|error| format!("no pictures: {error}")))
 }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use dextra_core::demonstration::keypoint;
 use dextra_core::rollout::{Reference, ReferenceFrame, Rollout, Touch};
 use dextra_core::{Demonstration, Motion, Pose, pose};
-use dextra_data::{NpzWriter, write_joints};
+use dextra_data::{NpzWriter, atomic, write_joints};
 use dextra_motion::refine::trials::Quarantined;
 use dextra_sim::scene::Scene;
 use std::path::Path;
@@ -41,6 +41,23 @@ fn provenance(writer: &mut NpzWriter, demo: &Demonstration, seed: u64) -> Result
     writer.string("dextra_version", env!("CARGO_PKG_VERSION")).map_err(stage())
 }
 
+/// Writes `SOURCE.txt` into a folder: what everything in it was made from, and under which licence. Pictures, films and
+/// meshes have no place of their own for that.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_source(dir: &Path, source: &str, licence: &str) -> Result<(), Error> {
+    let line = |text: &str| text.replace(['\n', '\r'], " ");
+    let text = format!(
+        "Every file in this folder was made by dextra {} from a recording. What may be done with them is what the \
+         recording's licence allows.\n\nsource: {}\nlicence: {}\n",
+        env!("CARGO_PKG_VERSION"),
+        line(source),
+        line(licence)
+    );
+    atomic::write_file(&dir.join("SOURCE.txt"), text.as_bytes()).map_err(Error::stage(STAGE))
+}
+
 /// Removes what an earlier transfer left in `dir` and this one may not replace: the verdict, which
 /// comes last so that its presence says that everything beside it belongs to it, the pictures, the
 /// quarantined trial and the exported scene, whose meshes have other names for every content.
@@ -60,11 +77,12 @@ pub fn clear(dir: &Path) -> Result<(), Error> {
         "view.rrd",
         "quarantine.npz",
         "grasps.json",
+        "SOURCE.txt",
     ] {
         remove(&dir.join(name))?;
     }
     let mjcf = dir.join("mjcf");
-    for name in ["scene.xml", "replay.npz"] {
+    for name in ["scene.xml", "replay.npz", "SOURCE.txt"] {
         remove(&mjcf.join(name))?;
     }
     for name in ["meshes", "textures"] {
@@ -278,10 +296,10 @@ pub fn write_mjcf(
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
-        dextra_data::atomic::write_file(&path, bytes).map_err(stage())?;
+        atomic::write_file(&path, bytes).map_err(stage())?;
     }
-    dextra_data::atomic::write_file(&dir.join("scene.xml"), scene.xml.as_bytes())
-        .map_err(stage())?;
+    write_source(dir, &demo.provenance.source, &demo.provenance.licence)?;
+    atomic::write_file(&dir.join("scene.xml"), scene.xml.as_bytes()).map_err(stage())?;
     let mut writer = NpzWriter::create(&dir.join("replay.npz")).map_err(stage())?;
     writer.array_f64("qpos0", &[rollout.qpos0.len()], &rollout.qpos0).map_err(stage())?;
     writer.array_f64("qvel0", &[rollout.qvel0.len()], &rollout.qvel0).map_err(stage())?;
@@ -378,6 +396,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_says_what_it_was_made_from() {
+        let dir = tempfile::tempdir().unwrap();
+        write_source(dir.path(), "GRAB, s1 mug\nlicence: none", "LicenseRef-non-commercial")
+            .unwrap();
+        let text = fs::read_to_string(dir.path().join("SOURCE.txt")).unwrap();
+        assert!(text.contains("\nsource: GRAB, s1 mug licence: none\n"), "{text}");
+        assert!(text.ends_with("\nlicence: LicenseRef-non-commercial\n"), "{text}");
+    }
+
+    #[test]
     fn nothing_of_an_earlier_transfer_stays_beside_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("mjcf/meshes/right")).unwrap();
@@ -393,6 +421,9 @@ mod tests {
             "quarantine.npz",
             "mjcf/scene.xml",
             "mjcf/replay.npz",
+            "SOURCE.txt",
+            "grasps.json",
+            "mjcf/SOURCE.txt",
             "mjcf/meshes/cube_0_0123456789ab.obj",
             "mjcf/meshes/right/palm_0123456789ab.stl",
             "mjcf/textures/right/skin_0123456789ab.png",

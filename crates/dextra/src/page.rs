@@ -188,6 +188,13 @@ fn list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> String {
     if items.is_empty() { "<p>None.</p>".to_owned() } else { format!("<ul>{items}</ul>") }
 }
 
+/// A picture wider than a phone, which scrolls for itself there; `data` is its address.
+fn wide(data: &str, class: &str, alt: &str) -> String {
+    format!(
+        "<div class=\"wide\" tabindex=\"0\"><img class=\"{class}\" src=\"{data}\" alt=\"{alt}\"></div>"
+    )
+}
+
 /// A picture as `data:` address; `None` when it is not there or too large to be carried.
 fn picture(path: &Path) -> Result<Option<String>, Error> {
     let Ok(meta) = std::fs::metadata(path) else { return Ok(None) };

@@ -252,5 +252,8 @@ fn verdict(report: &Report) -> String {
         "\nLargest error {:.2} cm and {:.1} deg; fingertips {:.2} cm from the human's in the mean.\n",
         report.max_t_cm, report.max_r_deg, report.e_ft_cm
     );
+    if let Some(details) = &report.details {
+        text += &format!("\nMade from: {}. Licence: {}.\n", details.source, details.licence);
+    }
     text
 }

@@ -1,7 +1,7 @@
 //! The page of a recording.
 
 use super::plot::{Plot, escape, number};
-use super::{classed, document, figures, header, list, picture, read, section, table};
+use super::{classed, document, figures, header, list, picture, read, section, table, wide};
 use crate::demo::{ClipInfo, ClipLook, HandInfo, ObjectInfo};
 use crate::error::Error;
 use std::path::Path;
@@ -12,10 +12,8 @@ pub(super) fn page(dir: &Path) -> Result<String, Error> {
     let info = &look.info;
     let mut body = head(info);
     if let Some(data) = picture(&dir.join("strip.png"))? {
-        let strip = format!(
-            "<div class=\"wide\" tabindex=\"0\"><img class=\"strip\" src=\"{data}\" alt=\"Film strip: the human's hands and \
-             the objects, from start to end\"></div>"
-        );
+        let alt = "Film strip: the human's hands and the objects, from start to end";
+        let strip = wide(&data, "strip", alt);
         body += &section("Film", &strip);
     }
     body += &section("Over time", &figures(&plots(&look)));

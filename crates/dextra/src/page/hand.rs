@@ -1,7 +1,7 @@
 //! The page of a hand that was checked.
 
 use super::plot::{escape, number};
-use super::{classed, document, header, list, picture, section, table};
+use super::{classed, document, header, list, picture, section, table, wide};
 use crate::error::Error;
 use crate::hand::{HandFinding, HandReport};
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(crate) fn page(report: &HandReport) -> Result<String, Error> {
     if let Some(path) = &report.picture
         && let Some(data) = picture(Path::new(path))?
     {
-        let image = format!("<img src=\"{data}\" alt=\"The hand with its map drawn over it\">");
+        let image = wide(&data, "chart", "The hand with its map drawn over it");
         body += &section("The hand and its map", &image);
     }
     let row = |finding: &HandFinding| {

@@ -1,7 +1,7 @@
 //! The page of an export for real machines.
 
 use super::plot::{escape, number};
-use super::{coloured, document, header, list, picture, section, table};
+use super::{coloured, document, header, list, picture, section, table, wide};
 use crate::error::Error;
 use crate::export::robot::{ChannelReport, DeviceReport, RobotReport, RobotStatus};
 use std::path::Path;
@@ -99,9 +99,7 @@ fn machine(dir: &Path, device: &DeviceReport) -> Result<String, Error> {
         device.unit
     );
     if let Some(data) = picture(&dir.join(format!("{}.png", device.stem)))? {
-        html += &format!(
-            "<img src=\"{data}\" alt=\"Positions over time, as a share of the range, and speeds\">"
-        );
+        html += &wide(&data, "chart", "Positions over time, as a share of the range, and speeds");
     }
     html += &table(
         &["channel", "sent", "allowed", "velocity", "acceleration", "jerk", "limits"],

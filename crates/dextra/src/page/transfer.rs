@@ -4,7 +4,7 @@ use super::measured::Measured;
 use super::plot::{Line, Plot, escape, number};
 use super::{
     REPORT_BYTES, STAGE, badge, document, figures, header, list, mark, picture, raster, rollout,
-    section, table,
+    section, table, wide,
 };
 use crate::error::Error;
 use crate::report::{PolicyReport, Report};
@@ -67,10 +67,8 @@ fn verdict(title: &str, report: &Report) -> String {
 fn pictures(dir: &Path) -> Result<String, Error> {
     let mut html = String::new();
     if let Some(data) = picture(&dir.join("strip.png"))? {
-        html += &format!(
-            "<div class=\"wide\" tabindex=\"0\"><img class=\"strip\" src=\"{data}\" alt=\"Film strip: the human's hand beside the robot's, \
-             from start to end\"></div>"
-        );
+        let alt = "Film strip: the human's hand beside the robot's, from start to end";
+        html += &wide(&data, "strip", alt);
     }
     if let Some(data) = picture(&dir.join("film.mp4"))? {
         html += &format!(

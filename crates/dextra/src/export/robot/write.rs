@@ -4,6 +4,7 @@ use super::report::{DeviceReport, RobotReport, RobotStatus};
 use super::{Machine, RobotRequest};
 use crate::error::Error;
 use crate::film::write_png;
+use crate::outputs;
 use crate::page;
 use crate::plots::limits;
 use dextra_data::atomic;
@@ -68,6 +69,7 @@ pub fn write(
             put("json", &json(report, device, &rows)?)?;
         }
     }
+    outputs::write_source(&out, &report.source, &report.licence)?;
     put_text(&out.join("robot.txt"), &report.text())?;
     put_text(&out.join("report.html"), &page::robot(&out, report)?)?;
     let bytes = serde_json::to_vec_pretty(report).map_err(Error::stage(STAGE))?;
