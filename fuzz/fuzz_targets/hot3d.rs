@@ -4,7 +4,7 @@
 use dextra_data::{Format, ImportOptions, import};
 use dextra_fuzz::Tree;
 use libfuzzer_sys::fuzz_target;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 const OBJECTS: &str =
@@ -24,7 +24,6 @@ const MANO: &str = r#"{"timestamp_ns":1000000000,"hand_poses":{"1":{"pose":[0,0,
 "#;
 const NAMES: &str = r#"{"1":{"instance_name":"cube"}}"#;
 const CUBE: &str = "crates/dextra-data/tests/fixtures/recordings/taco/Object_Models/012_cm.obj";
-const MODELS: &str = "crates/dextra-data/tests/fixtures/mano";
 
 static RECORDING: LazyLock<Tree> = LazyLock::new(|| {
     Tree::new("hot3d", |root| {
@@ -45,10 +44,20 @@ static RECORDING: LazyLock<Tree> = LazyLock::new(|| {
     })
 });
 
+static MANO: LazyLock<PathBuf> = LazyLock::new(|| {
+    let mano = dextra_fuzz::mano();
+    let read = import(Format::Hot3d, &RECORDING.root.join("P0001"), &options(&mano));
+    assert!(read.is_ok(), "{read:?}");
+    mano
+});
+
+fn options(mano: &Path) -> ImportOptions {
+    ImportOptions { mano: Some(mano.to_owned()), ..ImportOptions::default() }
+}
+
 fuzz_target!(|bytes: &[u8]| {
+    let options = options(&MANO);
     RECORDING.with(bytes, |root| {
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(MODELS);
-        let options = ImportOptions { mano: Some(models), ..ImportOptions::default() };
         let _ = import(Format::Hot3d, &root.join("P0001"), &options);
     });
 });

@@ -1,5 +1,8 @@
 //! What fuzz targets share: files that a reader is given, one of them made of the fuzzer's bytes.
 
+#[path = "../../crates/dextra-data/tests/it/model.rs"]
+mod model;
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -15,6 +18,16 @@ fn folder() -> PathBuf {
             folder.get_or_insert_with(|| tempfile::tempdir().expect("no temporary folder"));
         folder.path().to_owned()
     })
+}
+
+/// A folder with a made-up hand model of MANO's shapes, which readers accept; one per process.
+pub fn mano() -> PathBuf {
+    let mano = folder().join("mano");
+    if !mano.is_dir() {
+        std::fs::create_dir_all(&mano).expect("the temporary folder is full");
+        model::models(&mano);
+    }
+    mano
 }
 
 /// Gives `read` a file of this name with these bytes.
@@ -53,10 +66,15 @@ impl Tree {
 
     /// The first byte chooses the file that has the rest of the bytes while `read` runs.
     pub fn with(&self, bytes: &[u8], read: impl FnOnce(&Path)) {
+        self.with_name(bytes, |root, _| read(root));
+    }
+
+    /// The same, told which file it is, from the root.
+    pub fn with_name(&self, bytes: &[u8], read: impl FnOnce(&Path, &Path)) {
         let Some((&which, rest)) = bytes.split_first() else { return };
         let (path, own) = &self.files[usize::from(which) % self.files.len()];
         std::fs::write(path, rest).expect("the temporary folder is full");
-        read(&self.root);
+        read(&self.root, path.strip_prefix(&self.root).unwrap_or(path));
         std::fs::write(path, own).expect("the temporary folder is full");
     }
 }

@@ -232,7 +232,8 @@ impl Schema {
             Err(DataError::field(path, field, problem))
         };
         if self.fps_hz != present.fps_hz {
-            return differs("fps_hz", &present.fps_hz, &self.fps_hz);
+            let stated = |fps: Option<u32>| fps.map_or("none".to_owned(), |fps| fps.to_string());
+            return differs("fps_hz", &stated(present.fps_hz), &stated(self.fps_hz));
         }
         if self.robot != present.robot {
             return differs("robot", &present.robot, &self.robot);

@@ -218,6 +218,27 @@ print('same')
     }
 }
 
+/// Many strangers compress with zstd.
+#[test]
+fn lerobot_files_that_pyarrow_compressed_with_zstd_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set");
+    write(Format::LeRobot, &path);
+    let expected = read(&path).unwrap();
+    let script = "
+import pyarrow.parquet as pq, pathlib, sys
+for file in sorted(pathlib.Path(sys.argv[1]).rglob('*.parquet')):
+    table = pq.read_table(file)
+    pq.write_table(table, file, compression='zstd')
+    assert pq.ParquetFile(file).metadata.row_group(0).column(0).compression == 'ZSTD'
+print('done')
+";
+    if let Some(printed) = python(&["pyarrow"], script, &[&path]) {
+        assert_eq!(printed.trim(), "done");
+        assert!(read(&path).unwrap() == expected, "other numbers");
+    }
+}
+
 /// Damaged anywhere, a file gives numbers or an error.
 #[test]
 fn damaged_lerobot_files_never_panic() {

@@ -7,6 +7,7 @@ mod dexmanipnet;
 mod episodes;
 mod hostile;
 mod imports;
+mod model;
 mod myohand;
 mod numpy;
 mod parts;

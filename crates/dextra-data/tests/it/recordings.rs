@@ -1,12 +1,12 @@
 //! Data sets of hands as parameters: files that NumPy, PyTorch and PyYAML wrote in the layouts of the
 //! real ones (`fixtures/recordings/make.py`), with a made-up model of MANO's shapes.
 
+use crate::model::models;
 use crate::support::copy;
 use dextra_core::demonstration::Keypoints;
 use dextra_core::{Demonstration, Pose, Side};
 use dextra_data::clip::import::{Format, ImportOptions, import};
-use dextra_data::clip::myohand::{JOINTS as MYOHAND, keypoints_in_world};
-use dextra_data::mano::{self, Mano, Origin, POSE, TO_KEYPOINTS, Tips, VERTICES};
+use dextra_data::mano::{self, Mano, Origin, POSE, Tips, VERTICES};
 use dextra_data::{ClipOptions, NpzWriter};
 use nalgebra::{Point3, Rotation3, UnitQuaternion, Vector3};
 use std::fmt::Write;
@@ -19,56 +19,6 @@ const ROUNDING_M: f64 = 2e-6;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recordings").join(name)
-}
-
-/// Writes `MANO_RIGHT.npz` and `MANO_LEFT.npz`: the skeleton of a hand with fingers a little curled,
-/// one vertex per joint and fingertip, moved by that joint alone; other numbers are made up.
-fn models(folder: &Path) {
-    let mut q = [0.0; MYOHAND];
-    q[13..].fill(0.3);
-    let points = keypoints_in_world(&q);
-    for (name, sign) in [("MANO_RIGHT", 1.0), ("MANO_LEFT", -1.0)] {
-        let mut template = vec![0.0; 3 * VERTICES];
-        let (mut weights, mut regressor) = (vec![0.0; 16 * VERTICES], vec![0.0; 16 * VERTICES]);
-        let mut place = |vertex: usize, keypoint: usize, joint: usize| {
-            let p = points[keypoint];
-            template[3 * vertex..3 * vertex + 3].copy_from_slice(&[sign * p.x, p.y, p.z]);
-            weights[16 * vertex + joint] = 1.0;
-        };
-        (0..VERTICES).for_each(|vertex| place(vertex, 0, 0));
-        for (keypoint, &index) in TO_KEYPOINTS.iter().enumerate() {
-            if index < 16 {
-                place(index, keypoint, index);
-                regressor[index * VERTICES + index] = 1.0;
-                continue;
-            }
-            let finger = index - 16;
-            let joint = [15, 3, 6, 12, 9][finger];
-            let (a, b) = ([745, 317, 444, 556, 673][finger], [744, 320, 443, 554, 671][finger]);
-            [a, b].into_iter().for_each(|vertex| place(vertex, keypoint, joint));
-        }
-        place(445, 12, 6);
-        for vertex in weights.chunks_exact_mut(16) {
-            if vertex[1..].iter().any(|w| *w > 0.0) {
-                vertex[0] = 0.0;
-            }
-        }
-        let shape: Vec<f64> = (0..30 * VERTICES).map(|i| 1e-4 * (i * 7 % 5) as f64).collect();
-        let parents = [0i64, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14];
-        let tree: Vec<i64> = parents.into_iter().chain(0..16).collect();
-        let identity: Vec<f64> =
-            (0..POSE * POSE).map(|i| if i / POSE == i % POSE { 1.0 } else { 0.0 }).collect();
-        let mut npz = NpzWriter::create(&folder.join(format!("{name}.npz"))).unwrap();
-        npz.array_f64("v_template", &[VERTICES, 3], &template).unwrap();
-        npz.array_f64("shapedirs", &[VERTICES, 3, 10], &shape).unwrap();
-        npz.array_f64("posedirs", &[VERTICES, 3, 135], &vec![0.0; 405 * VERTICES]).unwrap();
-        npz.array_f64("J_regressor", &[16, VERTICES], &regressor).unwrap();
-        npz.array_f64("weights", &[VERTICES, 16], &weights).unwrap();
-        npz.array_i64("kintree_table", &[2, 16], &tree).unwrap();
-        npz.array_f64("hands_components", &[POSE, POSE], &identity).unwrap();
-        npz.array_f64("hands_mean", &[POSE], &[0.02; POSE]).unwrap();
-        npz.finish().unwrap();
-    }
 }
 
 /// The numbers of `make.py`.
@@ -264,6 +214,35 @@ fn arctic_has_millimetres_beside_metres_and_two_parts() {
     let alone = case.read(Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy");
     assert_eq!((alone.objects.len(), &alone.objects[0].articulation), (1, &None));
     assert!(demo.provenance.licence.contains("ARCTIC-non-commercial"));
+    assert!(demo.provenance.notes.iter().any(|note| note.contains("labelled 0 turn")));
+}
+
+#[test]
+fn points_on_the_top_of_arctic_decide_which_label_is_its() {
+    let case = Case::new();
+    let folder = tempfile::tempdir().unwrap();
+    copy(&fixture("arctic"), folder.path());
+    let object = folder.path().join("meta/object_vtemplates/box");
+    let read = || {
+        let path = folder.path().join("raw_seqs/s01/box_grab_01.mano.npy");
+        import(Format::Arctic, &path, &case.options).unwrap()
+    };
+    // The vertices at x = 30 mm are the last four.
+    let top =
+        |x: f64| format!("{{\"keypoints\": [[{x}, 25, 25], [{x}, -28, 20], [{}, 0, 0]]}}", -x);
+    for (labels, first) in [("[1, 1, 1, 1, 0, 0, 0, 0]", "0"), ("[0, 0, 0, 0, 1, 1, 1, 1]", "1")] {
+        std::fs::write(object.join("parts.json"), labels).unwrap();
+        std::fs::write(object.join("top_keypoints_300.json"), top(29.0)).unwrap();
+        let demo = read();
+        let (low, _) = demo.objects[1].mesh.bounds().unwrap();
+        assert!(low.x > 0.0299, "the half at positive x turns: {low}");
+        let said = format!("labelled {first} are the top");
+        assert!(demo.provenance.notes.iter().any(|note| note.contains(&said)), "{said}");
+    }
+    std::fs::write(object.join("top_keypoints_300.json"), "{\"keypoints\": [[1, 2]]}").unwrap();
+    let path = folder.path().join("raw_seqs/s01/box_grab_01.mano.npy");
+    let error = import(Format::Arctic, &path, &case.options).unwrap_err().to_string();
+    assert!(error.contains("top_keypoints_300.json") && error.contains("keypoints"), "{error}");
 }
 
 #[test]

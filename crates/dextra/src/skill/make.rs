@@ -46,6 +46,11 @@ pub(crate) fn make(
     };
     let (kept, left) = (request.out.join(POLICY), request.out.join(&other));
     if rate(&second) <= rate(&first) {
+        notes.push(format!(
+            "the search failed, so that a policy round the retargeted motion was tried too; it was no better: {} against {}",
+            rate(&second),
+            rate(&first)
+        ));
         std::fs::remove_dir_all(&left).map_err(Error::io("remove", &left))?;
         return Ok(first);
     }

@@ -3,8 +3,10 @@
 //! `mano.npy` holds `{right, left}` of `rot (T,3)`, `pose (T,45)`, `trans (T,3)` in metres and `shape`;
 //! the mean pose is added. `object.npy` is `[T, 7]`: angle of the joint, axis-angle vector, position in
 //! millimetres; meshes (`meta/object_vtemplates/OBJECT/mesh.obj`) are in millimetres too. The
-//! vertices that `parts.json` labels 1 turn about -z by the angle before the pose is applied: they are a
-//! part of the others, on a hinge through the origin.
+//! vertices of the top turn about -z by the angle before the pose is applied: they are a part of the others, on a hinge
+//! through the origin. `parts.json` labels every vertex 0 or 1. ARCTIC's code turns those labelled 0 (`common/object_tensors.py`:
+//! 1 after one is added), its description of the data says that 1 is the top: where `top_keypoints_300.json` is beside the
+//! mesh, the label of the vertices nearest to its points decides, else the code.
 
 use super::models::{Convention, Models, betas, digest, from_axis_angle, mesh, part};
 use super::{ImportOptions, Part, Recording, find, models, stem};
@@ -15,6 +17,9 @@ use crate::{DataError, atomic};
 use dextra_core::{Joint, JointKind, Pose, Side, TriMesh};
 use nalgebra::{Point3, Vector3};
 use std::path::Path;
+
+/// ARCTIC has 300 points on every top.
+const MOST_POINTS: usize = 300;
 
 const CONVENTION: Convention = Convention { origin: Origin::Model, tips: Tips::Smplx };
 
@@ -98,8 +103,21 @@ fn objects(
         let problem = format!("{} labels for {} vertices", parts.len(), whole.vertices.len());
         return Err(DataError::format(&parts_file, problem));
     }
-    let one = |face: &[u32; 3]| face.iter().all(|&v| parts[v as usize] == 1.0);
-    let (top, bottom): (Vec<_>, Vec<_>) = whole.faces.iter().partition(|face| one(face));
+    let points = match find(&models::above(path, opts), &places("top_keypoints_300.json")) {
+        Some(file) => keypoints(&file, &mut recording.inputs)?,
+        None => Vec::new(),
+    };
+    let label = top_label(&whole.vertices, &parts, &points);
+    recording.notes.push(match points.is_empty() {
+        true => {
+            "No top_keypoints_300.json: the vertices labelled 0 turn, as in ARCTIC's code.".into()
+        }
+        false => format!(
+            "The vertices labelled {label} are the top, by the points of top_keypoints_300.json."
+        ),
+    });
+    let turns = |face: &[u32; 3]| face.iter().all(|&v| parts[v as usize] == label);
+    let (top, bottom): (Vec<_>, Vec<_>) = whole.faces.iter().partition(|face| turns(face));
     let (base_name, part_name) = (format!("{object}_base"), format!("{object}_part"));
     recording.parts.push(Part {
         name: part_name.clone(),
@@ -116,6 +134,32 @@ fn objects(
         }
     }
     Ok(())
+}
+
+/// Points on the top, metres.
+fn keypoints(
+    file: &Path,
+    inputs: &mut Vec<(String, String)>,
+) -> Result<Vec<Point3<f64>>, DataError> {
+    #[derive(serde::Deserialize)]
+    struct Keypoints {
+        keypoints: Vec<[f64; 3]>,
+    }
+    let found: Keypoints = serde_json::from_slice(&atomic::read_file(file, 1 << 24)?)
+        .map_err(|e| DataError::format(file, format!("`keypoints` are no list of points: {e}")))?;
+    inputs.push(digest(file)?);
+    Ok(found.keypoints.into_iter().map(|p| Point3::from(p) * 0.001).collect())
+}
+
+/// The label of the vertices that turn: that of most vertices nearest to points on the top, 0 without points.
+fn top_label(vertices: &[Point3<f64>], parts: &[f64], points: &[Point3<f64>]) -> f64 {
+    let label = |point: &Point3<f64>| {
+        let distances = vertices.iter().map(|vertex| (vertex - point).norm_squared());
+        let nearest = distances.zip(parts).min_by(|a, b| a.0.total_cmp(&b.0));
+        nearest.map_or(0.0, |(_, &label)| label)
+    };
+    let ones = points.iter().take(MOST_POINTS).filter(|point| label(point) == 1.0).count();
+    if 2 * ones > points.len().min(MOST_POINTS) { 1.0 } else { 0.0 }
 }
 
 /// The hinge between base and top. Its range, which the data do not state, is that of the recording and

@@ -288,7 +288,18 @@ pub(super) fn side(
         None => (Confidence::Likely, "where the thumb is on average, seen on the palm"),
     };
     let value = if side == Side::Right { "right" } else { "left" };
-    SideFound { side, finding: finding("side", value.to_owned(), confidence, reason.to_owned()) }
+    // What is seen on the palm is no surer than which way the palm faces.
+    let guessed =
+        |found: &Finding| found.item == "palm normal" && found.confidence == Confidence::Guess;
+    let (mut confidence, mut reason) = (confidence, reason.to_owned());
+    if frame.findings.iter().any(guessed) {
+        confidence = match written == Some(side) {
+            true => Confidence::Likely,
+            false => Confidence::Guess,
+        };
+        reason += "; which way the palm faces is a guess";
+    }
+    SideFound { side, finding: finding("side", value.to_owned(), confidence, reason) }
 }
 
 fn direction_text(v: &Vector3<f64>) -> String {

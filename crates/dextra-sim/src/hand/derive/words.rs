@@ -128,13 +128,25 @@ pub(super) fn agreement(
     }
 }
 
+/// A name without its numbered letters: links `L1`, `L2` and joints `r3` are counted, they are of no side.
+fn unnumbered(name: &str) -> String {
+    let numbered = |part: &&str| {
+        let mut chars = part.chars();
+        let letter = chars.next().is_some_and(char::is_alphabetic);
+        let rest = chars.as_str();
+        letter && !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit())
+    };
+    let parts = name.split(|c: char| !c.is_alphanumeric());
+    parts.filter(|part| !numbered(part)).collect::<Vec<_>>().join("_")
+}
+
 /// The side that names say, where they all say the same.
 pub(super) fn side(subject: &Subject<'_>, name: &str) -> Option<Side> {
     let mut votes = [0usize; 2];
     let bodies = subject.tree.bodies.iter().map(|b| b.name.as_str());
     let joints = subject.tree.joints.iter().map(|j| j.name.as_str());
     for text in bodies.chain(joints).chain([name]) {
-        let parts = split(text);
+        let parts = split(&unnumbered(text));
         let says = |words: &[&str]| parts.iter().any(|p| words.contains(&p.as_str()));
         votes[0] += usize::from(says(&["right", "rh", "r"]));
         votes[1] += usize::from(says(&["left", "lh", "l"]));
@@ -144,5 +156,24 @@ pub(super) fn side(subject: &Subject<'_>, name: &str) -> Option<Side> {
         [right, left] if right > 3 * left => Some(Side::Right),
         [right, left] if left > 3 * right => Some(Side::Left),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_letters_are_of_no_side() {
+        for (name, rest) in [
+            ("L11", ""),
+            ("finger_r2", "finger"),
+            ("l_index_1", "l_index_1"),
+            ("rh_FFJ3", "rh_FFJ3"),
+            ("rIndex", "rIndex"),
+        ] {
+            assert_eq!(unnumbered(name), rest, "{name}");
+        }
+        assert_eq!(split(&unnumbered("r_index_1")), ["r", "index"]);
     }
 }
