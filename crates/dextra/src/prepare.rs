@@ -64,6 +64,23 @@ impl Recorded {
     }
 }
 
+impl Recorded {
+    /// Refuses hands that cannot touch anything: no search would find out more.
+    ///
+    /// # Errors
+    /// Names the hand.
+    pub fn check_touch(&self, request: &TransferRequest) -> Result<(), Error> {
+        let idle = |hand: &Hand| hand.finger_thickness.iter().all(|&thickness| thickness == 0.0);
+        match self.hands.iter().any(idle) {
+            false => Ok(()),
+            true => Err(Error::Request(format!(
+                "{}: no finger has geometry that can touch an object; are its collision meshes missing, or its contacts off?",
+                request.hand
+            ))),
+        }
+    }
+}
+
 impl Prepared {
     /// Makes a clip ready.
     ///

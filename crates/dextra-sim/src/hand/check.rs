@@ -147,8 +147,11 @@ fn of_model(hand: &Hand, unweighed: &[String]) -> Vec<Finding> {
     findings.push(finding(
         "self-collision",
         match pairs.is_empty() {
-            true => "all pairs but neighbours collide".to_owned(),
-            false => format!("all pairs but neighbours and {}", pairs.join(", ")),
+            true => "all pairs but neighbours and those that the file excludes".to_owned(),
+            false => format!(
+                "all pairs but neighbours, those that the file excludes and {}",
+                pairs.join(", ")
+            ),
         },
         Confidence::Likely,
         "what the file excludes, pairs that overlap in the neutral pose, and neighbours but one that \
