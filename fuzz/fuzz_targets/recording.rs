@@ -3,7 +3,7 @@
 //! The first byte chooses the file. HOT3D's files are the target `hot3d`.
 #![no_main]
 
-use dextra_data::{Format, ImportOptions, import};
+use dextra_data::{Format, ImportOptions, Npz, import};
 use dextra_fuzz::Tree;
 use libfuzzer_sys::fuzz_target;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,30 @@ use std::sync::LazyLock;
 
 const FIXTURES: &str = "crates/dextra-data/tests/fixtures";
 
-static RECORDINGS: LazyLock<Tree> =
-    LazyLock::new(|| Tree::copy("recordings", &format!("{FIXTURES}/recordings")));
+static RECORDINGS: LazyLock<Tree> = LazyLock::new(|| {
+    let fixtures = format!("{FIXTURES}/recordings");
+    Tree::copy_with("recordings", &fixtures, |root| {
+        // GRAB has a template for every subject.
+        let folder = root.join("grab/tools/subject_meshes/male");
+        std::fs::create_dir_all(&folder).expect("the temporary folder is full");
+        for (model, name) in [("MANO_RIGHT", "s1_rhand"), ("MANO_LEFT", "s1_lhand")] {
+            let model = Npz::open(&dextra_fuzz::mano().join(format!("{model}.npz")));
+            let (_, template) =
+                model.and_then(|m| m.array_f64("v_template")).expect("just written");
+            let count = template.len() / 3;
+            let mut ply = format!(
+                "ply\nformat ascii 1.0\nelement vertex {count}\nproperty float x\nproperty float y\nproperty float z\n\
+                 element face {}\nproperty list uchar int vertex_indices\nend_header\n",
+                count - 2
+            );
+            for vertex in template.chunks_exact(3) {
+                ply += &format!("{} {} {}\n", vertex[0], vertex[1], vertex[2]);
+            }
+            (2..count).for_each(|i| ply += &format!("3 {} {} {i}\n", i - 2, i - 1));
+            std::fs::write(folder.join(format!("{name}.ply")), ply).expect("the folder is full");
+        }
+    })
+});
 
 const SEQUENCES: [(Format, &str); 8] = [
     (Format::Taco, "taco/Hand_Poses/(stir, spoon, bowl)/20230917_001"),

@@ -60,8 +60,16 @@ impl Tree {
 
     /// A copy of a folder of the repository, named from its root.
     pub fn copy(name: &str, from: &str) -> Self {
+        Self::copy_with(name, from, |_| ())
+    }
+
+    /// The same, and what `fill` adds to it.
+    pub fn copy_with(name: &str, from: &str, fill: impl FnOnce(&Path)) -> Self {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(from);
-        Self::new(name, |root| copy(&from, root))
+        Self::new(name, |root| {
+            copy(&from, root);
+            fill(root);
+        })
     }
 
     /// The first byte chooses the file that has the rest of the bytes while `read` runs.

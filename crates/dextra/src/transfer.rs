@@ -78,12 +78,12 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
 
     reporter.stage("evaluate", None);
     let judged = judge(request, &refined, demo, models, reporter)?;
-    let made_from = &demo.provenance;
-    outputs::write_source(out, &made_from.source, &made_from.licence)?;
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, demo)?;
     outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, demo, request.seed)?;
     plots::write(out, &refined).map_err(Error::stage("plots"))?;
     grasps::write(out, &refined.grasps, hands, objects)?;
+    let made_from = &demo.provenance;
+    outputs::write_source(out, &made_from.source, &made_from.licence)?;
     if let Some(trial) = &refined.quarantined {
         outputs::write_quarantine(
             &out.join("quarantine.npz"),
