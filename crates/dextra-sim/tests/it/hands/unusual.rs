@@ -163,6 +163,22 @@ fn symmetric_ranges_say_that_the_palm_may_face_either_way() {
 }
 
 #[test]
+fn links_numbered_with_an_l_say_no_side() {
+    for sign in [1.0, -1.0] {
+        let plain = derived(&linkage_hand(sign));
+        let mut text = linkage_hand(sign).replace("\"base\"", "\"L0\"");
+        for (old, new) in [("b", "L1"), ("c", "L2"), ("t", "L3")] {
+            for k in 0..4 {
+                text = text.replace(&format!("\"{old}{k}\""), &format!("\"{new}{k}\""));
+            }
+        }
+        let numbered = derived(&text);
+        assert!(numbered.hand.tree.body("L13").is_some());
+        assert_eq!(finding(&numbered, "side"), finding(&plain, "side"));
+    }
+}
+
+#[test]
 fn joints_without_limits_are_said() {
     let text = linkage_hand(1.0).replace("axis=\"0 0 1\" range=\"-2.09 0\"", "axis=\"0 0 1\"");
     let check = derived(&text);
