@@ -160,6 +160,13 @@ fn symmetric_ranges_say_that_the_palm_may_face_either_way() {
     let normal = finding(&check, "palm normal");
     assert_eq!(normal.confidence, Confidence::Guess);
     assert!(normal.reason.contains("opposite"), "{}", normal.reason);
+    // Seen from the other side of the palm, the thumb is that of the other hand.
+    for names in ["linkage", "linkage_right"] {
+        let check = derived(&text.replace("model=\"linkage\"", &format!("model=\"{names}\"")));
+        let side = finding(&check, "side");
+        assert_eq!(side.confidence, Confidence::Guess, "{names}: {}", side.reason);
+        assert!(side.reason.contains("no surer than the palm normal"), "{}", side.reason);
+    }
 }
 
 #[test]
