@@ -186,6 +186,40 @@ fn links_numbered_with_an_l_say_no_side() {
 }
 
 #[test]
+fn pairs_that_the_file_rules_out_are_said_not_to_collide() {
+    let said = |text: &str| finding(&derived(text), "self-collision").value.clone();
+    let plain = linkage_hand(1.0);
+    // The base of the thumb is in the palm.
+    assert_eq!(said(&plain), "all pairs but neighbours and base - t1");
+    let exclude = |pairs: &[(&str, &str)]| {
+        let of_pair = |(a, b): &(&str, &str)| format!("<exclude body1=\"{a}\" body2=\"{b}\"/>");
+        let all: String = pairs.iter().map(of_pair).collect();
+        plain.replace("</mujoco>", &format!("<contact>{all}</contact></mujoco>"))
+    };
+    assert_eq!(said(&exclude(&[("t1", "b0")])), "all pairs but neighbours and base - t1, b0 - t1");
+    let palm = ["c0", "c1", "c2", "c3", "t1"].map(|tip| (tip, "base"));
+    assert_eq!(said(&exclude(&palm)), "all pairs but neighbours and base - all others");
+    // Bodies of the last links of fingers meet nothing but the palm, by their bits.
+    let bits = plain
+        .replace("type=\"box\"", "contype=\"3\" conaffinity=\"3\" type=\"box\"")
+        .replace("size=\"0.006\"", "size=\"0.006\" contype=\"2\" conaffinity=\"2\"");
+    let value = said(&bits);
+    assert!(value.contains("b0 - c1, b0 - c2") && value.contains("c3 - t1"), "{value}");
+    assert!(!value.contains("c0 - c1") && !value.contains("base - c"), "{value}");
+    let many = bits.replace("conaffinity=\"2\"", "conaffinity=\"0\"");
+    assert!(said(&many).contains(" more"), "{}", said(&many));
+    // A pair that is named collides whatever the bits say.
+    let mute = plain.replace("<geom ", "<geom contype=\"0\" conaffinity=\"1\" ");
+    assert_eq!(said(&mute), "no pair collides");
+    let named = mute
+        .replace("size=\"0.009\"", "name=\"t\" size=\"0.009\"")
+        .replacen("size=\"0.006\"", "name=\"c\" size=\"0.006\"", 1)
+        .replace("</mujoco>", "<contact><pair geom1=\"t\" geom2=\"c\"/></contact></mujoco>");
+    assert!(said(&named).contains("c1 - all others"), "{}", said(&named));
+    assert!(!said(&named).contains("c0 - all"), "{}", said(&named));
+}
+
+#[test]
 fn joints_without_limits_are_said() {
     let text = linkage_hand(1.0).replace("axis=\"0 0 1\" range=\"-2.09 0\"", "axis=\"0 0 1\"");
     let check = derived(&text);
