@@ -20,6 +20,7 @@ mod links;
 mod log;
 mod map;
 mod mirror;
+mod missing;
 mod servo;
 mod surface;
 mod trim;
@@ -326,6 +327,8 @@ struct Behind {
     unknown: Vec<String>,
     /// Bodies whose mass the file does not state.
     unweighed: Vec<String>,
+    /// Bodies with neither mass nor geometry.
+    stubs: Vec<String>,
 }
 
 impl Behind {
@@ -343,11 +346,11 @@ impl Behind {
 /// The hand of a file, with the map given or a derived one.
 fn load(path: &Path, map: Option<map::RawMap>) -> Result<(Hand, Behind), HandError> {
     let file = path.display().to_string();
-    let trim::Trimmed { xml, map: raw, findings, unknown, unweighed, notices } =
+    let trim::Trimmed { xml, map: raw, findings, unknown, unweighed, stubs, notices } =
         trim::hand_alone(path, map)?;
     let dir = path.parent().map(Path::to_path_buf);
     let hand = build(&file, xml, raw.clone(), dir, notices)?;
-    Ok((hand, Behind { raw, findings, unknown, unweighed }))
+    Ok((hand, Behind { raw, findings, unknown, unweighed, stubs }))
 }
 
 fn coordinates(tree: &KinematicTree, file: &str) -> Result<Coordinates, HandError> {

@@ -47,7 +47,7 @@ impl HandCheck {
         let stated = map_beside(path)?;
         let (hand, behind) = load(path, None)?;
         let mut findings = behind.findings;
-        findings.extend(of_model(&hand, &behind.unweighed)?);
+        findings.extend(of_model(&hand, (&behind.unweighed, &behind.stubs))?);
         let mut unknown = behind.unknown;
         if findings.iter().any(|f| f.item == "servos" && f.confidence < Confidence::Certain) {
             unknown.push(
@@ -89,8 +89,11 @@ pub(super) fn map_beside(path: &Path) -> Result<Option<RawMap>, HandError> {
 }
 
 /// What the compiled model states: couplings, limits, excluded pairs, mass, that of the bodies
-/// `unweighed` being taken from their geometry.
-fn of_model(hand: &Hand, unweighed: &[String]) -> Result<Vec<Finding>, HandError> {
+/// `unweighed` being taken from their geometry and that of `stubs` from nothing.
+fn of_model(
+    hand: &Hand,
+    (unweighed, stubs): (&[String], &[String]),
+) -> Result<Vec<Finding>, HandError> {
     let tree = &hand.tree;
     let finding = |item: &str, value: String, confidence: Confidence, reason: &str| Finding {
         item: item.to_owned(),
@@ -154,16 +157,21 @@ fn of_model(hand: &Hand, unweighed: &[String]) -> Result<Vec<Finding>, HandError
         "what the file excludes or rules out by contype and conaffinity, pairs that overlap in the neutral \
          pose, and neighbours but one that overlap in a fifth of all poses cannot collide",
     ));
+    let mut masses = Vec::new();
+    if !unweighed.is_empty() {
+        let names = unweighed.join(", ");
+        masses.push(format!("not stated for {names}: taken from the geometry at 1000 kg/m3"));
+    }
+    if !stubs.is_empty() {
+        masses.push(format!("neither mass nor geometry, taken as 1 g: {}", stubs.join(", ")));
+    }
     findings.push(finding(
         "mass",
         format!("{:.3} kg", hand.mass),
-        if unweighed.is_empty() { Confidence::Certain } else { Confidence::Likely },
-        &match unweighed {
-            [] => "the file states it for every body".to_owned(),
-            names => format!(
-                "not stated for {}: taken from the geometry at 1000 kg/m3",
-                names.join(", ")
-            ),
+        if masses.is_empty() { Confidence::Certain } else { Confidence::Likely },
+        &match masses.is_empty() {
+            true => "the file states it for every body".to_owned(),
+            false => masses.join("; "),
         },
     ));
     Ok(findings)
