@@ -242,12 +242,9 @@ impl Hand {
     /// # Errors
     /// See [`Hand::builtin`] and [`Hand::from_file`].
     pub fn resolve(spec: &str, side: Side) -> Result<Hand, HandError> {
-        let kinds = ["xml", "mjcf", "urdf"];
-        let extension = Path::new(spec).extension().and_then(|e| e.to_str());
-        if extension.is_some_and(|e| kinds.iter().any(|kind| e.eq_ignore_ascii_case(kind))) {
-            Hand::from_file(Path::new(spec))
-        } else {
-            Hand::builtin(spec, side)
+        match file_of(spec) {
+            Some(path) => Hand::from_file(path),
+            None => Hand::builtin(spec, side),
         }
     }
 
@@ -288,6 +285,12 @@ impl Hand {
         Ok((0..self.tree.bodies.len()).flat_map(geoms).collect())
     }
 
+    /// Names of the fingers without colliding geometry, in the order of `map.fingers`.
+    pub fn fingers_without_contact(&self) -> Vec<&str> {
+        let fingers = self.map.fingers.iter().zip(&self.finger_thickness);
+        fingers.filter(|(_, thickness)| **thickness == 0.0).map(|(f, _)| f.name.as_str()).collect()
+    }
+
     /// The neutral pose: every angle zero, clipped to its range, couplings applied.
     pub fn neutral(&self) -> Vec<f64> {
         neutral(&self.tree, &self.coordinates)
@@ -309,6 +312,14 @@ fn apply_couplings(coordinates: &Coordinates, q: &mut [f64]) {
             q[joint] = follow.offset + follow.ratio * q[driver];
         }
     }
+}
+
+/// The file that a name means by its ending.
+fn file_of(spec: &str) -> Option<&Path> {
+    let path = Path::new(spec);
+    let extension = path.extension()?.to_str()?;
+    let known = ["xml", "mjcf", "urdf"].iter().any(|kind| extension.eq_ignore_ascii_case(kind));
+    known.then_some(path)
 }
 
 fn unknown(name: &str) -> HandError {

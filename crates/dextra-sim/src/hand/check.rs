@@ -232,8 +232,13 @@ fn not_known(hand: &Hand) -> Vec<String> {
             passive.join(", ")
         ));
     }
-    if hand.finger_thickness.contains(&0.0) {
-        unknown.push("a finger has no colliding geometry, so it cannot touch anything".to_owned());
+    let without = hand.fingers_without_contact();
+    if !without.is_empty() {
+        unknown.push(format!(
+            "{} of the fingers cannot touch anything, without colliding geometry: {}",
+            without.len(),
+            without.join(", ")
+        ));
     }
     unknown
 }
