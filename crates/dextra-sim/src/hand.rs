@@ -248,6 +248,20 @@ impl Hand {
         }
     }
 
+    /// Whether [`Hand::resolve`] has a built-in hand or a file by this name, without reading it.
+    ///
+    /// # Errors
+    /// [`HandError::UnknownHand`], and [`HandError::Read`] for a file that is not there.
+    pub fn find(spec: &str) -> Result<(), HandError> {
+        match file_of(spec) {
+            Some(path) => std::fs::metadata(path)
+                .map(|_| ())
+                .map_err(|source| HandError::Read { file: spec.to_owned(), source }),
+            None if BUILTIN.contains(&spec) => Ok(()),
+            None => Err(unknown(spec)),
+        }
+    }
+
     /// Position targets that hold the joint angles `q` (one per joint of the tree, radians),
     /// clipped to the control ranges; one per actuator.
     ///

@@ -39,6 +39,17 @@ fn an_unknown_hand_lists_the_built_in_ones() {
 }
 
 #[test]
+fn mistyped_names_are_told_before_any_work() {
+    let words = ["shadwo", "did you mean `shadow`?"];
+    fails("transfer cube --hand leap,shadwo --out out", &words);
+    fails("collect cube --hand leap,shadwo --out out", &words);
+    fails("collect cube cub --hand leap --out out", &["cub", "did you mean `cube`?"]);
+    fails("collect cube no/clip.npz --hand leap --out out", &["no/clip.npz", "No such file"]);
+    let line = "dataset merge a b --out c --format zar";
+    fails(line, &["lerobot, zarr, hdf5", "did you mean `zarr`?"]);
+}
+
+#[test]
 fn a_hand_that_cannot_touch_is_refused_before_the_search() {
     let dir = tempfile::tempdir().unwrap();
     let hand = dir.path().join("hand.xml");

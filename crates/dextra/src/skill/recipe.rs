@@ -113,18 +113,6 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("dexmachina", include_str!("../../recipes/dexmachina.toml")),
 ];
 
-/// The reader's message, with the name that was probably meant by an unknown one.
-fn with_hint(message: &str) -> String {
-    let message = message.trim_end();
-    let mut quoted =
-        message.rsplit("unknown ").next().unwrap_or_default().split('`').skip(1).step_by(2);
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    match quoted.next().filter(|_| unknown) {
-        Some(name) => format!("{message}{}", names::hint(name, quoted)),
-        None => message.to_owned(),
-    }
-}
-
 impl Recipe {
     /// Names of the built-in recipes.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -156,7 +144,8 @@ impl Recipe {
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let refuse =
             |problem: String| Error::Request(format!("recipe {}: {problem}", path.display()));
-        let recipe: Self = toml::from_str(text).map_err(|e| refuse(with_hint(&e.to_string())))?;
+        let recipe: Self =
+            toml::from_str(text).map_err(|e| refuse(names::with_hint(&e.to_string())))?;
         let ones = [recipe.iterations, recipe.validation.every, recipe.validation.trials as u64];
         if ones.contains(&0) {
             let what = "iterations, validation.every and validation.trials must be at least 1";

@@ -214,6 +214,8 @@ fn a_map_that_names_missing_parts_says_which_exist() {
 fn a_map_with_wrong_fields_is_refused_by_field() {
     let unknown = error_of(SAME, ("[palm]", "[palm]\nwidth = 1"));
     assert_says(&unknown, &["stub.toml", "width", "unknown field"]);
+    let mistyped = error_of(SAME, ("side =", "sied ="));
+    assert_says(&mistyped, &["stub.toml", "did you mean `side`?"]);
     let absent = error_of(SAME, ("side = \"left\"", ""));
     assert_says(&absent, &["stub.toml", "missing field `side`"]);
     let side = error_of(SAME, ("side = \"left\"", "side = \"up\""));
