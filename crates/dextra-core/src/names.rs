@@ -15,6 +15,19 @@ pub fn hint<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String 
     meant(name, valid).map(|v| format!("; did you mean `{v}`?")).unwrap_or_default()
 }
 
+/// A TOML reader's `message`, which ends with the quoted names that would do, with the one of them that was
+/// probably meant by an unknown key or word.
+pub fn with_hint(message: &str) -> String {
+    let message = message.trim_end();
+    let mut quoted =
+        message.rsplit("unknown ").next().unwrap_or_default().split('`').skip(1).step_by(2);
+    let unknown = message.contains("unknown field") || message.contains("unknown variant");
+    match quoted.next().filter(|_| unknown) {
+        Some(name) => format!("{message}{}", hint(name, quoted)),
+        None => message.to_owned(),
+    }
+}
+
 /// Up to six of `valid`, nearest to `name` first, quoted and joined by commas.
 pub fn nearest<'a>(name: &str, valid: impl Iterator<Item = &'a str>) -> String {
     let mut ranked: Vec<(usize, &str)> = valid.map(|v| (distance(name, v), v)).collect();
@@ -66,6 +79,17 @@ mod tests {
         assert_eq!(meant("", names), None);
         assert_eq!(hint("alegro", names), "; did you mean `allegro`?");
         assert_eq!(hint("x", []), "");
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_the_nearest() {
+        let message = "unknown field `sied`, expected one of `name`, `side`, `palm`\n";
+        assert_eq!(with_hint(message), format!("{}; did you mean `side`?", message.trim_end()));
+        let one = "unknown variant `refind`, expected `refined` or `retargeted`";
+        assert_eq!(with_hint(one), format!("{one}; did you mean `refined`?"));
+        for other in ["unknown field `x`, expected `name`", "missing field `name`", ""] {
+            assert_eq!(with_hint(other), other);
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ struct ChannelEntry {
 /// Reads a description; `path` names it in errors.
 pub fn parse(text: &str, path: &Path) -> Result<Device, DataError> {
     let file: File = toml::from_str(text)
-        .map_err(|error| DataError::format(path, error.to_string().trim_end().to_owned()))?;
+        .map_err(|error| DataError::format(path, names::with_hint(&error.to_string())))?;
     let field = |name: &str, problem: &str| DataError::field(path, name, problem);
     let positive = |name: &str, value: Option<f64>| match value {
         Some(v) if !(v.is_finite() && v > 0.0) => Err(field(name, "must be above zero")),
@@ -331,6 +331,8 @@ mod tests {
         let twice = format!("{good}[[channel]]\nname = \"b\"\ndrives = \"a\"\n");
         let message = parse(&twice, path).unwrap_err().to_string();
         assert!(message.contains("channel[1]"), "{message}");
+        let message = parse(&good.replacen("name", "nmae", 1), path).unwrap_err().to_string();
+        assert!(message.ends_with("did you mean `name`?"), "{message}");
         assert!(load_device("fanuc").unwrap_err().to_string().contains("fr3"));
     }
 }

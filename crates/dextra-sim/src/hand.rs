@@ -20,6 +20,7 @@ mod links;
 mod log;
 mod map;
 mod mirror;
+mod missing;
 mod servo;
 mod surface;
 mod trim;
@@ -241,12 +242,23 @@ impl Hand {
     /// # Errors
     /// See [`Hand::builtin`] and [`Hand::from_file`].
     pub fn resolve(spec: &str, side: Side) -> Result<Hand, HandError> {
-        let kinds = ["xml", "mjcf", "urdf"];
-        let extension = Path::new(spec).extension().and_then(|e| e.to_str());
-        if extension.is_some_and(|e| kinds.iter().any(|kind| e.eq_ignore_ascii_case(kind))) {
-            Hand::from_file(Path::new(spec))
-        } else {
-            Hand::builtin(spec, side)
+        match file_of(spec) {
+            Some(path) => Hand::from_file(path),
+            None => Hand::builtin(spec, side),
+        }
+    }
+
+    /// Whether [`Hand::resolve`] has a built-in hand or a file by this name, without reading it.
+    ///
+    /// # Errors
+    /// [`HandError::UnknownHand`], and [`HandError::Read`] for a file that is not there.
+    pub fn find(spec: &str) -> Result<(), HandError> {
+        match file_of(spec) {
+            Some(path) => std::fs::metadata(path)
+                .map(|_| ())
+                .map_err(|source| HandError::Read { file: spec.to_owned(), source }),
+            None if BUILTIN.contains(&spec) => Ok(()),
+            None => Err(unknown(spec)),
         }
     }
 
@@ -287,6 +299,12 @@ impl Hand {
         Ok((0..self.tree.bodies.len()).flat_map(geoms).collect())
     }
 
+    /// Names of the fingers without colliding geometry, in the order of `map.fingers`.
+    pub fn fingers_without_contact(&self) -> Vec<&str> {
+        let fingers = self.map.fingers.iter().zip(&self.finger_thickness);
+        fingers.filter(|(_, thickness)| **thickness == 0.0).map(|(f, _)| f.name.as_str()).collect()
+    }
+
     /// The neutral pose: every angle zero, clipped to its range, couplings applied.
     pub fn neutral(&self) -> Vec<f64> {
         neutral(&self.tree, &self.coordinates)
@@ -310,6 +328,14 @@ fn apply_couplings(coordinates: &Coordinates, q: &mut [f64]) {
     }
 }
 
+/// The file that a name means by its ending.
+fn file_of(spec: &str) -> Option<&Path> {
+    let path = Path::new(spec);
+    let extension = path.extension()?.to_str()?;
+    let known = ["xml", "mjcf", "urdf"].iter().any(|kind| extension.eq_ignore_ascii_case(kind));
+    known.then_some(path)
+}
+
 fn unknown(name: &str) -> HandError {
     HandError::UnknownHand {
         name: name.to_owned(),
@@ -326,6 +352,8 @@ struct Behind {
     unknown: Vec<String>,
     /// Bodies whose mass the file does not state.
     unweighed: Vec<String>,
+    /// Bodies with neither mass nor geometry.
+    stubs: Vec<String>,
 }
 
 impl Behind {
@@ -343,11 +371,11 @@ impl Behind {
 /// The hand of a file, with the map given or a derived one.
 fn load(path: &Path, map: Option<map::RawMap>) -> Result<(Hand, Behind), HandError> {
     let file = path.display().to_string();
-    let trim::Trimmed { xml, map: raw, findings, unknown, unweighed, notices } =
+    let trim::Trimmed { xml, map: raw, findings, unknown, unweighed, stubs, notices } =
         trim::hand_alone(path, map)?;
     let dir = path.parent().map(Path::to_path_buf);
     let hand = build(&file, xml, raw.clone(), dir, notices)?;
-    Ok((hand, Behind { raw, findings, unknown, unweighed }))
+    Ok((hand, Behind { raw, findings, unknown, unweighed, stubs }))
 }
 
 fn coordinates(tree: &KinematicTree, file: &str) -> Result<Coordinates, HandError> {

@@ -11,6 +11,7 @@
 //! | `cases/CASE/` | the transfer and its policy |
 
 use crate::clock::Clock;
+use crate::demo;
 use crate::error::{Error, chain};
 use crate::outputs;
 use crate::page;
@@ -139,8 +140,8 @@ pub struct Dataset {
 /// Collects a dataset. A case that fails is written down and does not stop the others.
 ///
 /// # Errors
-/// A request without clips, hands, seeds or rollouts, a folder with cases of the same names made from something else or
-/// that cannot be written, and
+/// A request without clips, hands, seeds or rollouts, or with a clip or hand that is not there; a folder with cases of the
+/// same names made from something else, or that cannot be written, and
 /// [`Error::Cancelled`]; the same request then goes on.
 pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Dataset, Error> {
     let empty = [request.clips.len(), request.hands.len(), request.seeds.len(), request.rollouts];
@@ -150,8 +151,6 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
     }
     let out = &request.out;
     page::may_hold(out, "dataset.json")?;
-    let folder = out.join("episodes");
-    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let mut cases: Vec<Case> = read_lines(&out.join("cases.jsonl"))?;
     let all = names(request)?;
     let mut wanted = Vec::new();
@@ -173,6 +172,13 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
     let mut episodes: Vec<Episode> = read_lines(&out.join("index.jsonl"))?;
     // Episodes of a case that was interrupted are made anew.
     episodes.retain(|episode| known.contains(&episode.case));
+    // A mistyped name is found before the first case takes its hours.
+    for (_, clip, hand, _) in all.iter().filter(|(name, ..)| !known.contains(name)) {
+        demo::find(clip)?;
+        crate::hand::find(hand)?;
+    }
+    let folder = out.join("episodes");
+    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     for (done, ((name, clip, hand, seed), made_from)) in all.iter().zip(wanted).enumerate() {
         reporter.note(&format!("case {} of {}: {name}", done + 1, all.len()));
         if known.contains(name) {
@@ -196,11 +202,10 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
         match one(request, &mut case, reporter) {
             Ok(kept) => episodes.extend(kept),
             Err(error) if error.is_cancelled() => return Err(error),
-            Err(error) => {
-                let cause = chain(&error);
-                reporter.note(&format!("{name} failed: {cause}"));
-                case.cause = Some(cause);
-            }
+            Err(error) => case.cause = Some(chain(&error)),
+        }
+        if let Some(cause) = &case.cause {
+            reporter.note(&format!("{name} {}: {cause}", case.status));
         }
         case.cpu_s = clock.elapsed().1;
         cases.push(case);

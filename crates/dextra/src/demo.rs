@@ -34,6 +34,18 @@ pub fn load(clip: &str, seed: u64, options: &ClipOptions) -> Result<Demonstratio
     make(clip, seed, 1.0)
 }
 
+/// Whether there is a built-in clip or a file by this name; nothing is read.
+///
+/// # Errors
+/// [`Error::Clip`], for an unknown name with those that exist.
+pub fn find(clip: &str) -> Result<(), Error> {
+    let unusable = |source| Error::Clip { clip: clip.to_owned(), source };
+    match is_path(clip) {
+        true => std::fs::metadata(clip).map(|_| ()).map_err(|e| unusable(e.into())),
+        false => SynthClip::from_name(clip).map(|_| ()).map_err(|e| unusable(e.into())),
+    }
+}
+
 /// The built-in demonstration `clip` with `noise` times the usual noise.
 fn make(clip: &str, seed: u64, noise: f64) -> Result<Demonstration, Error> {
     let built_in = SynthClip::from_name(clip)

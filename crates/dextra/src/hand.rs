@@ -5,7 +5,7 @@ mod picture;
 
 use crate::error::Error;
 use crate::film::write_png;
-use dextra_sim::hand::{HandCheck, MapSource};
+use dextra_sim::hand::{Hand, HandCheck, MapSource};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,14 @@ pub struct HandRequest {
     pub out: Option<PathBuf>,
     /// Whether to draw the hand.
     pub picture: bool,
+}
+
+/// Whether there is a built-in hand or a file of a hand by this name; nothing is read.
+///
+/// # Errors
+/// [`Error::Hand`] with the names that exist, the nearest first.
+pub fn find(spec: &str) -> Result<(), Error> {
+    Hand::find(spec).map_err(|e| Error::Hand { hand: spec.to_owned(), source: e.into() })
 }
 
 /// A hand and its map as they are told.

@@ -64,23 +64,6 @@ impl Recorded {
     }
 }
 
-impl Recorded {
-    /// Refuses hands that cannot touch anything: no search would find out more.
-    ///
-    /// # Errors
-    /// Names the hand.
-    pub fn check_touch(&self, request: &TransferRequest) -> Result<(), Error> {
-        let idle = |hand: &Hand| hand.finger_thickness.iter().all(|&thickness| thickness == 0.0);
-        match self.hands.iter().any(idle) {
-            false => Ok(()),
-            true => Err(Error::Request(format!(
-                "{}: no finger has geometry that can touch an object; are its collision meshes missing, or its contacts off?",
-                request.hand
-            ))),
-        }
-    }
-}
-
 impl Prepared {
     /// Makes a clip ready.
     ///
@@ -160,9 +143,29 @@ pub(crate) fn hands(
         hands = demo.hands.iter().map(|h| load(h.side)).collect::<Result<Vec<_>, _>>()?;
     }
     for hand in &hands {
+        touching(hand, &request.hand, notes)?;
         notes.extend(hand.notices.iter().cloned());
     }
     Ok((demo, hands))
+}
+
+/// Refuses a hand of which no finger can touch anything, for a search would only find that out slowly; notes
+/// the fingers that cannot.
+fn touching(hand: &Hand, asked: &str, notes: &mut Vec<String>) -> Result<(), Error> {
+    let without = hand.fingers_without_contact();
+    let names = without.join(", ");
+    if without.is_empty() {
+        return Ok(());
+    }
+    if without.len() < hand.map.fingers.len() {
+        notes.push(format!("{asked}: no geometry that can touch is on: {names}"));
+        return Ok(());
+    }
+    let cause = format!(
+        "fingers {names} have no geometry that can touch; add meshes or capsules that collide (`dextra hand \
+         check` tells which meshes are not there)"
+    );
+    Err(Error::Hand { hand: asked.to_owned(), source: cause.into() })
 }
 
 /// The objects of a demonstration as bodies, in its order.

@@ -39,7 +39,6 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let recipe = recipe.map(|recipe| recipe.with(&request.settings)).transpose()?;
     let clock = Clock::start();
     let read = Recorded::read(request, reporter)?;
-    read.check_touch(request)?;
     writable(&request.out)?;
     let prepared = Prepared::new(read, reporter)?;
     let Prepared { demo, hands, models, objects, motion, .. } = &prepared;

@@ -93,9 +93,11 @@ pub struct SplitArgs {
 
 /// A format by name.
 fn format(text: &str) -> Result<DatasetFormat, String> {
-    let names = || DatasetFormat::ALL.map(DatasetFormat::name).join(", ");
+    let names = DatasetFormat::ALL.map(DatasetFormat::name);
     let found = DatasetFormat::ALL.into_iter().find(|format| format.name() == text);
-    found.ok_or_else(|| format!("the formats are {}", names()))
+    found.ok_or_else(|| {
+        format!("the formats are {}{}", names.join(", "), dextra::names::hint(text, names))
+    })
 }
 
 /// `NAME=SHARE`.
@@ -118,5 +120,6 @@ mod tests {
         assert!(part("val").is_err() && part("val=0").is_err() && part("val=x").is_err());
         assert_eq!(format("zarr"), Ok(DatasetFormat::Zarr));
         assert!(format("csv").unwrap_err().contains("lerobot"));
+        assert!(format("zar").unwrap_err().ends_with("did you mean `zarr`?"));
     }
 }

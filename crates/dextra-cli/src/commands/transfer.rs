@@ -9,9 +9,13 @@ use dextra::{Error, Report, Reporter, TransferRequest};
 use std::io::stdout;
 use std::path::{Path, PathBuf};
 
-/// Runs every hand in turn. A hand that fails does not keep the others from running.
+/// Runs every hand in turn. A hand that fails does not keep the others from running, but a name that no hand
+/// has is told before any of them runs.
 pub fn run(args: &TransferArgs) -> Result<Exit> {
     let requests = requests(args)?;
+    if !all_there(&requests, args.json, &mut output::print)? {
+        return Ok(Exit::Failed);
+    }
     interrupt::listen()?;
     let outcome = each(&requests, args.json, &mut output::print, &dextra::transfer)?;
     if outcome == Exit::Interrupted {
@@ -23,6 +27,40 @@ pub fn run(args: &TransferArgs) -> Result<Exit> {
 
 /// The library's verb.
 type Transfer<'a> = &'a dyn Fn(&TransferRequest, &dyn Reporter) -> Result<Report, Error>;
+
+/// Whether all hands are there; tells those that are not.
+fn all_there(
+    requests: &[TransferRequest],
+    json: bool,
+    print: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<bool> {
+    let mut all = true;
+    for request in requests {
+        if let Err(error) = dextra::hand::find(&request.hand) {
+            all = false;
+            tell(request, error, (requests.len(), json), print)?;
+        }
+    }
+    Ok(all)
+}
+
+/// Tells that a hand, one of so many, could not be done.
+fn tell(
+    request: &TransferRequest,
+    error: Error,
+    (hands, json): (usize, bool),
+    print: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let error = anyhow::Error::new(error);
+    if json {
+        print(&failure_line(request, &error)?)?;
+    }
+    output::print_error(&match hands {
+        1 => error,
+        _ => error.context(format!("{} on {}", request.clip, request.hand)),
+    });
+    Ok(())
+}
 
 /// Runs the requests, prints their results with `print`, and says how it all ended.
 fn each(
@@ -53,14 +91,7 @@ fn each(
             }
             Err(error) => {
                 failed = true;
-                let error = anyhow::Error::new(error);
-                if json {
-                    print(&failure_line(request, &error)?)?;
-                }
-                output::print_error(&match requests.len() {
-                    1 => error,
-                    _ => error.context(format!("{} on {}", request.clip, request.hand)),
-                });
+                tell(request, error, (requests.len(), json), print)?;
             }
         }
     }
@@ -218,6 +249,26 @@ mod tests {
         assert!(printed.contains("\"hand\":\"shadow\""), "{printed}");
         let (_, printed) = outcome("dextra transfer cube --hand leap,inspire,shadow --json");
         assert_eq!(printed.lines().count(), 1, "{printed}");
+    }
+
+    #[test]
+    fn names_that_no_hand_has_are_told_before_any_hand_runs() {
+        let told = |line: &str| {
+            let args = args(line);
+            let mut printed = String::new();
+            let mut print = |text: &str| {
+                printed += text;
+                Ok(())
+            };
+            let all = all_there(&requests(&args).unwrap(), args.json, &mut print).unwrap();
+            (all, printed)
+        };
+        assert_eq!(told("dextra transfer cube --hand leap,shadow --json"), (true, String::new()));
+        let (all, printed) = told("dextra transfer cube --hand leap,shadwo,no/hand.xml --json");
+        let lines: Vec<&str> = printed.lines().collect();
+        assert!(!all && lines.len() == 2, "{printed}");
+        assert!(lines[0].contains("did you mean `shadow`?"), "{printed}");
+        assert!(lines[1].contains("no/hand.xml: No such file"), "{printed}");
     }
 
     #[test]

@@ -34,12 +34,6 @@ fn mjcf_that_does_not_parse_is_refused_with_what_mujoco_says() {
 }
 
 #[test]
-fn a_hand_that_can_touch_nothing_is_refused_before_the_search() {
-    let silent = "condim=\"4\" contype=\"0\" conaffinity=\"0\"/>";
-    refused(("condim=\"4\"/>", silent), SAME, &["mine.xml", "no finger has geometry"]);
-}
-
-#[test]
 fn mjcf_that_mujoco_warns_about_runs_and_reports_the_warning() {
     let clip = Clip::still();
     let compiler = "<compiler settotalmass=\"0.6\" angle=\"degree\"";

@@ -1,6 +1,6 @@
 //! Errors: status 2, `error:` and `cause:` on stderr, nothing on stdout.
 
-use crate::{assert_fails, dextra, run};
+use crate::{assert_fails, dextra, run, stderr, stdout};
 
 /// Runs `line` in an empty folder, which must be empty afterwards.
 #[track_caller]
@@ -36,6 +36,45 @@ fn an_unknown_hand_lists_the_built_in_ones() {
     let dir = tempfile::tempdir().unwrap();
     let line = format!("transfer cube --hand shadwo --out {}/x", dir.path().display());
     fails(&line, &["error: ", "shadwo", "shadow", "allegro", "leap", "inspire"]);
+}
+
+#[test]
+fn mistyped_names_are_told_before_any_work() {
+    let words = ["shadwo", "did you mean `shadow`?"];
+    fails("transfer cube --hand leap,shadwo --out out", &words);
+    fails("collect cube --hand leap,shadwo --out out", &words);
+    fails("collect cube cub --hand leap --out out", &["cub", "did you mean `cube`?"]);
+    fails("collect cube no/clip.npz --hand leap --out out", &["no/clip.npz", "No such file"]);
+    let line = "dataset merge a b --out c --format zar";
+    fails(line, &["lerobot, zarr, hdf5", "did you mean `zarr`?"]);
+}
+
+#[test]
+fn a_hand_that_cannot_touch_is_refused_before_the_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let hand = dir.path().join("hand.xml");
+    let jaw = |name: &str, x: f64, turn: i32, solid: i32| {
+        format!(
+            "<body name=\"{name}\" pos=\"{x} 0 0.01\"><joint name=\"{name}\" axis=\"0 {turn} 0\" range=\"-0.1 0.8\"/>
+             <geom type=\"capsule\" size=\"0.008\" fromto=\"0 0 0 0 0 0.06\" contype=\"{solid}\" conaffinity=\"0\"/></body>"
+        )
+    };
+    let write = |solid: [i32; 2]| {
+        let jaws = jaw("a", -0.04, 1, solid[0]) + &jaw("b", 0.04, -1, solid[1]);
+        let text = format!(
+            "<mujoco><compiler angle=\"radian\"/><worldbody><body name=\"plate\">
+             <geom type=\"box\" size=\"0.05 0.03 0.01\"/>{jaws}</body></worldbody></mujoco>"
+        );
+        std::fs::write(&hand, text).unwrap();
+    };
+    write([0, 0]);
+    let line = format!("transfer cube --hand {} --out {}/x", hand.display(), dir.path().display());
+    fails(&line, &["fingers thumb, index have no geometry that can touch", "meshes or capsules"]);
+    // One that can is enough, and the other is noted.
+    write([1, 0]);
+    let output = run(&format!("feasibility cube --hand {} --json", hand.display()));
+    let said = stdout(&output);
+    assert!(said.contains("no geometry that can touch is on: "), "{said} {}", stderr(&output));
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn a_result_becomes_tables_or_a_reason() {
     let written = files(&result.join("robot"));
     assert!(!written.iter().any(|path| path.ends_with(".csv")), "{written:?}");
 
-    assert_fails(&export(&["--onto", "shadowy"]), &["shadowy"]);
+    let near = ["shadowy", "did you mean `shadow`?"];
+    assert_fails(&export(&["--onto", "shadowy"]), &near);
     let elsewhere = dextra().args(["export", "robot", "no/such/folder"]).output().unwrap();
     assert_fails(&elsewhere, &["no/such/folder", "report.json"]);
 }

@@ -147,20 +147,22 @@ fn several_hands_print_a_line_each_into_a_folder_each() {
 #[test]
 fn a_hand_that_fails_among_others_exits_with_2_after_the_others() {
     let clip = Clip::still();
-    let output =
-        transfer(&clip.path(), "allgero,allegro", &clip.out()).arg("--json").output().unwrap();
+    let torn = clip.out().with_extension("xml");
+    std::fs::write(&torn, "<mujoco><worldbody/></mujoco>").unwrap();
+    let torn = torn.to_str().unwrap();
+    let hands = format!("{torn},allegro");
+    let output = transfer(&clip.path(), &hands, &clip.out()).arg("--json").output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("allgero") && said.contains("`allegro`, "), "{said}");
+    assert!(said.contains(torn) && said.contains("has no body"), "{said}");
     let text = stdout(&output);
     let [failed, done] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
     let failed: Value = serde_json::from_str(failed).unwrap();
     assert_eq!(failed.as_object().unwrap().len(), 5, "{failed}");
-    assert_eq!((&failed["hand"], &failed["status"]), (&"allgero".into(), &"failed".into()));
+    assert_eq!((&failed["hand"], &failed["status"]), (&torn.into(), &"failed".into()));
     assert_eq!(failed["clip"], clip.path().to_str().unwrap());
     assert_eq!(failed["seed"], 0);
     let cause = failed["cause"].as_str().unwrap();
-    assert!(cause.starts_with("cannot use the hand allgero: "), "{cause}");
-    assert!(cause.contains("`allegro`, "), "{cause}");
+    assert!(cause.starts_with(&format!("cannot use the hand {torn}: ")), "{cause}");
     assert_eq!(parsed(done)["hand"], "allegro");
 }

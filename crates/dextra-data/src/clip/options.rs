@@ -2,6 +2,7 @@
 
 use crate::{DataError, atomic};
 use dextra_core::Side;
+use dextra_core::names::with_hint;
 use nalgebra::{Rotation3, Vector3};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::{Path, PathBuf};
@@ -196,8 +197,8 @@ impl Sidecar {
         let bytes = atomic::read_file(&path, MAX_SIDECAR)?;
         let text =
             std::str::from_utf8(&bytes).map_err(|_| DataError::format(&path, "not UTF-8 text"))?;
-        let mut sidecar: Sidecar =
-            toml::from_str(text).map_err(|e| DataError::format(&path, e.to_string()))?;
+        let mut sidecar: Sidecar = toml::from_str(text)
+            .map_err(|e| DataError::format(&path, with_hint(&e.to_string())))?;
         sidecar.digest = Some((file_name(&path), atomic::sha256_hex(&bytes)));
         Ok(sidecar)
     }
@@ -257,6 +258,9 @@ mod tests {
         std::fs::write(dir.path().join("a.toml"), "fps = 30\n").unwrap();
         let error = Sidecar::beside(&clip).unwrap_err().to_string();
         assert!(error.contains("a.toml") && error.contains("fps_hz"), "{error}");
+        std::fs::write(dir.path().join("a.toml"), "untt = \"mm\"\n").unwrap();
+        let error = Sidecar::beside(&clip).unwrap_err().to_string();
+        assert!(error.ends_with("did you mean `unit`?"), "{error}");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! What is derived from a hand's file, and what stands behind it.
 
 use super::derive::{Confidence, Finding};
+use super::links::Links;
 use super::map::{self, RawMap};
-use super::{Hand, HandError, load, trim, write};
+use super::{Hand, HandError, compile, excludes, load, trim, write};
 use crate::scene::WristConfig;
 use dextra_core::Pose;
 use std::path::{Path, PathBuf};
+
+/// Most pairs that cannot collide which are named.
+const MAX_PAIRS: usize = 24;
 
 /// Where the map of a checked hand comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl HandCheck {
         let stated = map_beside(path)?;
         let (hand, behind) = load(path, None)?;
         let mut findings = behind.findings;
-        findings.extend(of_model(&hand, &behind.unweighed));
+        findings.extend(of_model(&hand, (&behind.unweighed, &behind.stubs))?);
         let mut unknown = behind.unknown;
         if findings.iter().any(|f| f.item == "servos" && f.confidence < Confidence::Certain) {
             unknown.push(
@@ -85,8 +89,11 @@ pub(super) fn map_beside(path: &Path) -> Result<Option<RawMap>, HandError> {
 }
 
 /// What the compiled model states: couplings, limits, excluded pairs, mass, that of the bodies
-/// `unweighed` being taken from their geometry.
-fn of_model(hand: &Hand, unweighed: &[String]) -> Vec<Finding> {
+/// `unweighed` being taken from their geometry and that of `stubs` from nothing.
+fn of_model(
+    hand: &Hand,
+    (unweighed, stubs): (&[String], &[String]),
+) -> Result<Vec<Finding>, HandError> {
     let tree = &hand.tree;
     let finding = |item: &str, value: String, confidence: Confidence, reason: &str| Finding {
         item: item.to_owned(),
@@ -143,33 +150,69 @@ fn of_model(hand: &Hand, unweighed: &[String]) -> Vec<Finding> {
         Confidence::Certain,
         "added in every scene, in place of what moves the root in the file",
     ));
-    let pairs: Vec<String> = hand.excludes.iter().map(|(a, b)| format!("{a} - {b}")).collect();
     findings.push(finding(
         "self-collision",
-        match pairs.is_empty() {
-            true => "all pairs but neighbours and those that the file excludes".to_owned(),
-            false => format!(
-                "all pairs but neighbours, those that the file excludes and {}",
-                pairs.join(", ")
-            ),
-        },
+        self_collision(hand)?,
         Confidence::Likely,
-        "what the file excludes, pairs that overlap in the neutral pose, and neighbours but one that \
-         overlap in a fifth of all poses cannot collide",
+        "what the file excludes or rules out by contype and conaffinity, pairs that overlap in the neutral \
+         pose, and neighbours but one that overlap in a fifth of all poses cannot collide",
     ));
+    let mut masses = Vec::new();
+    if !unweighed.is_empty() {
+        let names = unweighed.join(", ");
+        masses.push(format!("not stated for {names}: taken from the geometry at 1000 kg/m3"));
+    }
+    if !stubs.is_empty() {
+        masses.push(format!("neither mass nor geometry, taken as 1 g: {}", stubs.join(", ")));
+    }
     findings.push(finding(
         "mass",
         format!("{:.3} kg", hand.mass),
-        if unweighed.is_empty() { Confidence::Certain } else { Confidence::Likely },
-        &match unweighed {
-            [] => "the file states it for every body".to_owned(),
-            names => format!(
-                "not stated for {}: taken from the geometry at 1000 kg/m3",
-                names.join(", ")
-            ),
+        if masses.is_empty() { Confidence::Certain } else { Confidence::Likely },
+        &match masses.is_empty() {
+            true => "the file states it for every body".to_owned(),
+            false => masses.join("; "),
         },
     ));
-    findings
+    Ok(findings)
+}
+
+/// Which pairs of bodies can collide, by what the file says and by rule.
+fn self_collision(hand: &Hand) -> Result<String, HandError> {
+    let mut spec = compile::parse_string(&hand.xml, &hand.map.name)?;
+    let model = compile::compile(&mut spec, &hand.map.name, &mut Vec::new())?;
+    let (bodies, mut open) = excludes::open_pairs(&model, &hand.tree);
+    for (a, b) in &hand.excludes {
+        if let (Some(a), Some(b)) = (hand.tree.body(a), hand.tree.body(b)) {
+            open.remove(&(a.min(b), a.max(b)));
+        }
+    }
+    if open.is_empty() {
+        return Ok("no pair collides".to_owned());
+    }
+    let links = Links::new(&hand.tree);
+    let name = |body: usize| hand.tree.bodies[body].name.as_str();
+    let alone = |body: usize| !open.iter().any(|&(a, b)| a == body || b == body);
+    // The only other bodies may be neighbours.
+    let apart = |body: usize| bodies.iter().any(|&other| !links.near(body, other));
+    let lone = bodies.iter().filter(|&&b| alone(b) && apart(b));
+    let mut shut: Vec<String> = lone.map(|&body| format!("{} - all others", name(body))).collect();
+    for (at, &a) in bodies.iter().enumerate().filter(|(_, b)| !alone(**b)) {
+        for &b in bodies[at + 1..].iter().filter(|&&b| !alone(b)) {
+            if !links.near(a, b) && !open.contains(&(a, b)) {
+                shut.push(format!("{} - {}", name(a), name(b)));
+            }
+        }
+    }
+    let more = shut.len().saturating_sub(MAX_PAIRS);
+    shut.truncate(MAX_PAIRS);
+    if more > 0 {
+        shut.push(format!("{more} more"));
+    }
+    Ok(match shut.is_empty() {
+        true => "all pairs but neighbours collide".to_owned(),
+        false => format!("all pairs but neighbours and {}", shut.join(", ")),
+    })
 }
 
 fn not_known(hand: &Hand) -> Vec<String> {
@@ -189,8 +232,13 @@ fn not_known(hand: &Hand) -> Vec<String> {
             passive.join(", ")
         ));
     }
-    if hand.finger_thickness.contains(&0.0) {
-        unknown.push("a finger has no colliding geometry, so it cannot touch anything".to_owned());
+    let without = hand.fingers_without_contact();
+    if !without.is_empty() {
+        unknown.push(format!(
+            "{} of the fingers cannot touch anything, without colliding geometry: {}",
+            without.len(),
+            without.join(", ")
+        ));
     }
     unknown
 }

@@ -1,4 +1,4 @@
-//! Which bodies of a hand must not collide, by rule.
+//! Which bodies of a hand must not collide, by rule, and which can by its file.
 
 use super::links::Links;
 use super::{HandError, compile};
@@ -91,6 +91,48 @@ fn penetrating(
             (a.min(b), a.max(b))
         })
         .collect()
+}
+
+/// Bodies, by index in the tree, whose geoms collide, and the pairs of these that can touch by what the model
+/// itself says: no neighbours, not excluded, and with geoms whose contype and conaffinity meet or that are
+/// paired by name.
+pub(super) fn open_pairs(
+    model: &MjModel,
+    tree: &KinematicTree,
+) -> (Vec<usize>, BTreeSet<(usize, usize)>) {
+    let links = Links::new(tree);
+    let of_geom = |geom: usize| (model.geom_bodyid()[geom] as usize).checked_sub(1);
+    let mut geoms: BTreeMap<usize, BTreeSet<(i32, i32)>> = BTreeMap::new();
+    for geom in 0..model.geom_bodyid().len() {
+        let kind = (model.geom_contype()[geom], model.geom_conaffinity()[geom]);
+        if let Some(body) = of_geom(geom).filter(|_| kind != (0, 0)) {
+            geoms.entry(body).or_default().insert(kind);
+        }
+    }
+    let sorted = |a: usize, b: usize| (a.min(b), a.max(b));
+    let excluded: BTreeSet<(usize, usize)> = model
+        .exclude_signature()
+        .iter()
+        .map(|&s| sorted(s as usize >> 16, s as usize & 0xffff))
+        .collect();
+    let mut open = BTreeSet::new();
+    for (&a, of_a) in &geoms {
+        for (&b, of_b) in geoms.range(a + 1..) {
+            let meets = of_a.iter().any(|x| of_b.iter().any(|y| x.0 & y.1 != 0 || y.0 & x.1 != 0));
+            if !links.near(a, b) && meets && !excluded.contains(&(a + 1, b + 1)) {
+                open.insert((a, b));
+            }
+        }
+    }
+    // The engine looks at these whatever else is said.
+    for (&a, &b) in model.pair_geom1().iter().zip(model.pair_geom2()) {
+        if let (Some(a), Some(b)) = (of_geom(a as usize), of_geom(b as usize)) {
+            geoms.entry(a).or_default();
+            geoms.entry(b).or_default();
+            open.insert(sorted(a, b));
+        }
+    }
+    (geoms.into_keys().collect(), open)
 }
 
 /// Number `index` of a sequence that fills the unit interval evenly, another one for every dimension: the

@@ -29,6 +29,12 @@ impl Links {
         Self { of_body, above }
     }
 
+    /// Whether two bodies belong to one link or to links joined by a hinge, which do not collide.
+    pub(super) fn near(&self, a: usize, b: usize) -> bool {
+        let [a, b] = [a, b].map(|body| self.of_body[body]);
+        a == b || self.above[a] == Some(b) || self.above[b] == Some(a)
+    }
+
     /// Links from the root to `link`, both included.
     pub(super) fn path(&self, link: usize) -> Vec<usize> {
         let mut path: Vec<usize> = std::iter::successors(Some(link), |&l| self.above[l]).collect();

@@ -26,7 +26,7 @@ use dextra_core::Side;
 use dextra_core::demonstration::keypoint;
 use dextra_core::hand::{BodyPoint, Finger, HandMap, KeypointLink};
 use dextra_core::kinematics::KinematicTree;
-use dextra_core::names::nearest;
+use dextra_core::names::{nearest, with_hint};
 use mujoco_rs::prelude::*;
 use nalgebra::{Point3, Vector3};
 use serde::Deserialize;
@@ -101,8 +101,10 @@ pub(super) struct RawKeypoint {
 
 /// Reads TOML; `file` names it in errors.
 pub(super) fn parse(text: &str, file: &str) -> Result<RawMap, HandError> {
-    let schema = toml::from_str(text)
-        .map_err(|e| HandError::MapSyntax { file: file.to_owned(), message: e.to_string() })?;
+    let schema = toml::from_str(text).map_err(|e| HandError::MapSyntax {
+        file: file.to_owned(),
+        message: with_hint(&e.to_string()),
+    })?;
     Ok(RawMap { schema, file: file.to_owned() })
 }
 

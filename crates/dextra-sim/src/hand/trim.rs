@@ -3,11 +3,11 @@
 use super::compile::{self, failed, reason};
 use super::derive::{self, Finding};
 use super::map::RawMap;
-use super::{HandError, demands, extract, linkage, servo, urdf};
+use super::{HandError, demands, extract, linkage, missing, servo, urdf};
 use dextra_core::kinematics::KinematicTree;
 use dextra_core::names::nearest;
 use mujoco_rs::prelude::*;
-use mujoco_rs::wrappers::mj_editing::{MjsBody, MjsGeom, MjsMesh};
+use mujoco_rs::wrappers::mj_editing::MjsBody;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -24,6 +24,8 @@ pub(super) struct Trimmed {
     pub(super) unknown: Vec<String>,
     /// Bodies whose mass comes from their geometry, for the file states none.
     pub(super) unweighed: Vec<String>,
+    /// Bodies with neither mass nor geometry, which were given a gram.
+    pub(super) stubs: Vec<String>,
     /// Warnings, and what was left out.
     pub(super) notices: Vec<String>,
 }
@@ -45,13 +47,17 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
     let file = path.display().to_string();
     let mut notices = Vec::new();
     let mut efforts = Vec::new();
+    let stubbed;
     let mut spec = if is_urdf(path) {
         let (spec, converted) = from_urdf(path, &file)?;
         notices.extend(converted.notices);
         efforts = converted.efforts;
+        stubbed = converted.stubs;
         spec
     } else {
-        from_mjcf(path, &file, &mut notices)?
+        let (spec, stubs) = from_mjcf(path, &file, &mut notices)?;
+        stubbed = stubs;
+        spec
     };
     name_all(&mut spec);
     let root = match &map {
@@ -71,6 +77,12 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
         });
     }
     let unweighed = unweighed(&spec);
+    let mut stubs = missing::weigh_root(&mut spec, &root);
+    stubs.extend(stubbed.into_iter().filter(|name| spec.body(name).is_some()));
+    if !stubs.is_empty() {
+        let names = stubs.join(", ");
+        notices.push(format!("{file}: neither mass nor geometry, taken as 1 g: {names}"));
+    }
     *spec.option_mut() = MjOption::default();
     // As much memory as the engine thinks fit.
     spec.set_memory(-1);
@@ -102,7 +114,8 @@ pub(super) fn hand_alone(path: &Path, map: Option<RawMap>) -> Result<Trimmed, Ha
     }
     anchor_folders(&mut spec, path, &file)?;
     compile::compile(&mut spec, &file, &mut Vec::new())?;
-    Ok(Trimmed { xml: compile::save(&spec, &file)?, map, findings, unknown, unweighed, notices })
+    let xml = compile::save(&spec, &file)?;
+    Ok(Trimmed { xml, map, findings, unknown, unweighed, stubs, notices })
 }
 
 /// What the linear fit of closed linkages leaves out.
@@ -133,55 +146,45 @@ pub(super) fn read(path: &Path) -> Result<String, HandError> {
     Err(HandError::Read { file: path.display().to_string(), source })
 }
 
-/// An MJCF as a specification that compiles; where it does not, without drawn meshes that are not there, else
-/// without all that is only drawn.
-fn from_mjcf(path: &Path, file: &str, notices: &mut Vec<String>) -> Result<MjSpec, HandError> {
-    demands::check(&read(path)?, path.parent().unwrap_or(Path::new("")), file)?;
+/// An MJCF as a specification that compiles, with the bodies that were given a mass; where it does not as it
+/// stands, without meshes that are not there, else without all that is only drawn.
+fn from_mjcf(
+    path: &Path,
+    file: &str,
+    notices: &mut Vec<String>,
+) -> Result<(MjSpec, Vec<String>), HandError> {
+    let (text, folder) = (read(path)?, path.parent().unwrap_or(Path::new("")));
+    demands::check(&text, folder, file)?;
     let mut spec = compile::parse_file(path)?;
     // As it stands, so that an error speaks of the user's file and not of our cut.
-    let Err(error) = compile::compile(&mut spec, file, notices) else { return Ok(spec) };
-    for (all, what) in [(false, "drawn meshes that are not there"), (true, DRAWN)] {
+    let Err(mut error) = compile::compile(&mut spec, file, notices) else {
+        return Ok((spec, Vec::new()));
+    };
+    // Only then a mesh is missing for sure, for what a file attaches has folders of its own.
+    let opens =
+        matches!(&error, HandError::Mjcf { message, .. } if message.contains("opening file"));
+    let solid = opens && !text.contains("<attach");
+    for all in [false, true] {
         let mut bare = compile::parse_file(path)?;
-        drop_missing_meshes(&mut bare, path, file)?;
+        name_all(&mut bare);
+        let missing = missing::drop_meshes(&mut bare, folder, solid, file)?;
+        let stubs = missing::weigh_robbed(&mut bare, &missing);
         bare.compiler_mut().set_discardvisual(all);
-        if compile::compile(&mut bare, file, notices).is_ok() {
-            bare.compiler_mut().set_discardvisual(false);
-            notices.push(left_out(file, what, &error));
-            return Ok(bare);
+        match compile::compile(&mut bare, file, notices) {
+            Ok(_) => {
+                bare.compiler_mut().set_discardvisual(false);
+                notices.extend(missing.notices(file));
+                if all {
+                    notices.push(left_out(file, DRAWN, &error));
+                }
+                return Ok((bare, stubs));
+            }
+            // What is wrong with what is there.
+            Err(other) if solid => error = other,
+            Err(_) => {}
         }
     }
     Err(error)
-}
-
-/// Deletes meshes whose files are not there, with the geoms that only draw them. MuJoCo's own way of leaving
-/// out what is only drawn still opens the meshes of bodies that state no mass.
-fn drop_missing_meshes(spec: &mut MjSpec, path: &Path, file: &str) -> Result<(), HandError> {
-    let folder = path.parent().unwrap_or(Path::new("")).join(spec.compiler().meshdir());
-    let stem = |file: &str| Path::new(file).file_stem().map(|s| s.to_string_lossy().into_owned());
-    let lost = |mesh: &MjsMesh| !mesh.file().is_empty() && !folder.join(mesh.file()).is_file();
-    let names: Vec<String> = spec
-        .mesh_iter()
-        .filter(|mesh| lost(mesh))
-        .filter_map(|mesh| match mesh.name() {
-            "" => stem(mesh.file()),
-            name => Some(name.to_owned()),
-        })
-        .collect();
-    let draws = |geom: &MjsGeom| {
-        let collides = geom.contype() != 0 || geom.conaffinity() != 0;
-        !collides && names.iter().any(|name| name == geom.meshname())
-    };
-    // SAFETY: the elements come fresh from an iterator, are deleted once, and no other handle to them exists.
-    #[allow(unsafe_code)]
-    unsafe {
-        while let Some(geom) = spec.geom_iter_mut().find(|g| draws(g)) {
-            geom.delete().map_err(|e| failed(file, "trim", reason(&e)))?;
-        }
-        while let Some(mesh) = spec.mesh_iter_mut().find(|m| lost(m)) {
-            mesh.delete().map_err(|e| failed(file, "trim", reason(&e)))?;
-        }
-    }
-    Ok(())
 }
 
 /// Says that a file compiles without something, and why not with it.

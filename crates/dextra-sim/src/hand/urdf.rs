@@ -27,6 +27,8 @@ pub(super) struct Converted {
     pub(super) xml: String,
     /// Greatest effort that the file states per joint, newton metres; absent where it states none.
     pub(super) efforts: Vec<(String, f64)>,
+    /// Moving links with neither mass nor geometry, which were given a gram.
+    pub(super) stubs: Vec<String>,
     /// What was left out, replaced or assumed.
     pub(super) notices: Vec<String>,
 }
@@ -77,6 +79,7 @@ pub(super) fn convert(text: &str, path: &Path, drawn: bool) -> Result<Converted,
     let efforts = robot.joints.iter().filter(|j| j.effort > 0.0);
     Ok(Converted {
         efforts: efforts.map(|j| (j.name.clone(), j.effort)).collect(),
+        stubs: writer.mended.stubs,
         notices: writer.notices,
         xml,
     })

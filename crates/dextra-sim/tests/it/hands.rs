@@ -2,6 +2,7 @@
 
 mod derived;
 mod files;
+mod missing;
 mod robots;
 mod unusual;
 mod urdf;

@@ -5,12 +5,13 @@
 use crate::collect::{Case, Episode as Line};
 use crate::error::Error;
 use crate::progress::Reporter;
+use dextra_core::names;
 use dextra_core::rollout::{Accepted, Limits};
 use dextra_data::dataset::{ACTION, Episode, Feature, Format, Record, STATE, Schema};
 use dextra_data::load_rollout;
 use dextra_sim::scene::exported::Exported;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const STAGE: &str = "export";
@@ -71,6 +72,15 @@ pub fn dataset(request: &DatasetRequest, reporter: &dyn Reporter) -> Result<Data
     let mut chosen: Vec<(&Line, &Case)> =
         lines.iter().filter_map(|line| Some((line, case(line)?))).collect();
     if let Some(hand) = &request.hand {
+        let there: BTreeSet<&str> = chosen.iter().map(|(_, case)| case.hand.as_str()).collect();
+        if !there.is_empty() && !there.contains(hand.as_str()) {
+            return Err(Error::Request(format!(
+                "{}: no episodes of the hand {hand} to export; there are some of {}{}",
+                root.display(),
+                names::nearest(hand, there.iter().copied()),
+                names::hint(hand, there.iter().copied())
+            )));
+        }
         chosen.retain(|(_, case)| case.hand == *hand);
     }
     let hand = one_hand(root, &chosen)?;
@@ -202,6 +212,44 @@ fn stride(dt: f64, fps_hz: u32) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hand_without_episodes_is_told_those_that_have_some() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, lines: [String; 2]| {
+            std::fs::write(dir.path().join(file), lines.join("\n")).unwrap();
+        };
+        let hands = ["leap", "allegro"];
+        write("cases.jsonl", hands.map(|hand| {
+            format!(
+                "{{\"case\":\"{hand}\",\"clip\":\"cube\",\"hand\":\"{hand}\",\"seed\":0,\"status\":\"accepted\",\
+                 \"cause\":null,\"tried\":1,\"episodes\":1,\"cpu_s\":1.0}}"
+            )
+        }));
+        write("index.jsonl", hands.map(|hand| {
+            format!(
+                "{{\"file\":\"a.npz\",\"sha256\":\"\",\"case\":\"{hand}\",\"steps\":1,\"max_t_cm\":0.0,\
+                 \"max_r_deg\":0.0,\"licence\":\"\",\"source\":\"\"}}"
+            )
+        }));
+        let request = DatasetRequest {
+            collection: dir.path().to_owned(),
+            format: Format::LeRobot,
+            out: dir.path().join("out"),
+            fps_hz: 50,
+            hand: Some("alegro".to_owned()),
+            task: None,
+        };
+        let error = dataset(&request, &crate::Silent).unwrap_err().to_string();
+        let near = "there are some of `allegro`, `leap`; did you mean `allegro`?";
+        assert!(
+            error.contains("no episodes of the hand alegro") && error.ends_with(near),
+            "{error}"
+        );
+        let none = DatasetRequest { collection: dir.path().join("none"), ..request };
+        let error = dataset(&none, &crate::Silent).unwrap_err().to_string();
+        assert!(error.contains("`collect` fills it"), "{error}");
+    }
 
     #[test]
     fn only_rates_that_divide_the_physics_are_taken() {

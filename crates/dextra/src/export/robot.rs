@@ -15,8 +15,8 @@ pub use report::{
 use super::result::TransferResult;
 use crate::error::Error;
 use crate::progress::Reporter;
-use dextra_core::Side;
 use dextra_core::device::Device;
+use dextra_core::{Side, names};
 use dextra_data::load_device;
 use dextra_motion::deploy::{ChannelCheck, Stream, check, needed_time_scale};
 use std::path::PathBuf;
@@ -275,11 +275,13 @@ fn hand_device(request: &RobotRequest, result: &TransferResult) -> Result<Device
     let known = dextra_data::device::builtin_names(false);
     let is_file = spec.to_lowercase().ends_with(".toml");
     if !is_file && !known.contains(&spec.as_str()) {
-        return Err(Error::Request(format!(
-            "no machine is described as `{spec}`; --onto HAND aligns the fingertips of one of {}, and --device \
+        return Err(Error::Request(
+            format!(
+                "no machine is described as `{spec}`; --onto HAND aligns the fingertips of one of {}, and --device \
              FILE.toml describes another",
-            known.join(", ")
-        )));
+                known.join(", ")
+            ) + &names::hint(&spec, known.iter().copied()),
+        ));
     }
     let device = load_device(&spec).map_err(Error::stage("reading the description of the hand"))?;
     if device.arm.is_some() {

@@ -113,18 +113,6 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("dexmachina", include_str!("../../recipes/dexmachina.toml")),
 ];
 
-/// The reader's message, with the name that was probably meant by an unknown one.
-fn with_hint(message: &str) -> String {
-    let message = message.trim_end();
-    let mut quoted =
-        message.rsplit("unknown ").next().unwrap_or_default().split('`').skip(1).step_by(2);
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    match quoted.next().filter(|_| unknown) {
-        Some(name) => format!("{message}{}", names::hint(name, quoted)),
-        None => message.to_owned(),
-    }
-}
-
 /// The first key whose value is NaN, with the tables that it is in; infinity is a limit like any other.
 fn not_a_number(key: &str, value: &toml::Value) -> Option<String> {
     match value {
@@ -171,7 +159,8 @@ impl Recipe {
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let refuse =
             |problem: String| Error::Request(format!("recipe {}: {problem}", path.display()));
-        let recipe: Self = toml::from_str(text).map_err(|e| refuse(with_hint(&e.to_string())))?;
+        let recipe: Self =
+            toml::from_str(text).map_err(|e| refuse(names::with_hint(&e.to_string())))?;
         let table: toml::Table = toml::from_str(text).map_err(|e| refuse(e.to_string()))?;
         if let Some(key) = table.iter().find_map(|(key, value)| not_a_number(key, value)) {
             return Err(refuse(format!("`{key}` is not a number")));

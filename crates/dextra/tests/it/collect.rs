@@ -6,6 +6,7 @@ use dextra::{DatasetFormat, DatasetRequest, Reporter, Silent, dataset, export_da
 use dextra_data::{ClipOptions, Npz, atomic};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every file below a folder with its content.
@@ -28,6 +29,18 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Vec<T> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Keeps the notes.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Reporter for Notes {
+    fn stage(&self, _: &str, _: Option<u64>) {}
+    fn advance(&self, _: u64, _: &str) {}
+    fn note(&self, note: &str) {
+        self.0.lock().unwrap().push(note.to_owned());
+    }
 }
 
 /// Counts the stages of work.
@@ -124,7 +137,13 @@ fn a_dataset_survives_a_bad_clip_takes_only_what_was_accepted_and_is_not_made_tw
     };
 
     // The clip that cannot be read comes first; what follows it is done, and fails in the simulator.
-    let first = collect(&request(&[&bad, "stick"], "retargeted"), &Silent).unwrap();
+    let said = Notes::default();
+    let first = collect(&request(&[&bad, "stick"], "retargeted"), &said).unwrap();
+    let said = said.0.into_inner().unwrap();
+    for (case, why) in [("bad-inspire-0 failed: ", "bad.npz"), ("stick-inspire-0 rejected: ", "")] {
+        let told = said.iter().any(|note| note.starts_with(case) && note.contains(why));
+        assert!(told, "{case} {said:?}");
+    }
     assert_eq!((first.cases["failed"], first.cases["rejected"], first.episodes), (1, 1, 0));
     let (failed, cause, ..) = status("bad-inspire-0");
     assert!(failed == "failed" && cause.as_ref().unwrap().contains("bad.npz"), "{cause:?}");

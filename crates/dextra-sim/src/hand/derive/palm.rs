@@ -29,6 +29,8 @@ pub(super) struct Frame {
     pub(super) fingers: Vector3<f64>,
     /// Out of the inner surface.
     pub(super) normal: Vector3<f64>,
+    /// How sure the normal is.
+    pub(super) sure: Confidence,
     /// `fingers x normal`: the thumb's side of a right hand.
     pub(super) across: Vector3<f64>,
     /// Whether the thumb tells no side.
@@ -59,11 +61,17 @@ pub(super) fn frame(subject: &Subject<'_>, palm: usize, chains: &[Chain], thumb:
     let (fingers, normal, claw) = axes(&closing, (&direction, &reach), &base, &chains[thumb]);
     let across = fingers.cross(&normal);
     let opposed = opposes(subject, chains, thumb, &base, &normal);
+    let confidence = match () {
+        () if surest < ONE_SIDED => Confidence::Guess,
+        () if agreement > ALIGNED && (opposed || claw) => Confidence::Certain,
+        () => Confidence::Likely,
+    };
     let mut frame = Frame {
         center: base,
         wrist: base,
         fingers,
         normal,
+        sure: confidence,
         across,
         central_thumb: false,
         findings: Vec::new(),
@@ -73,11 +81,6 @@ pub(super) fn frame(subject: &Subject<'_>, palm: usize, chains: &[Chain], thumb:
             "the fingers stand on the palm and close towards each other: the palm faces where they point"
         }
         false => "where the fingertips move when the joints bend towards their more distant limits",
-    };
-    let confidence = match () {
-        () if surest < ONE_SIDED => Confidence::Guess,
-        () if agreement > ALIGNED && (opposed || claw) => Confidence::Certain,
-        () => Confidence::Likely,
     };
     let mut reason = how.to_owned();
     if surest < ONE_SIDED {
@@ -287,19 +290,14 @@ pub(super) fn side(
         }
         None => (Confidence::Likely, "where the thumb is on average, seen on the palm"),
     };
-    let value = if side == Side::Right { "right" } else { "left" };
-    // What is seen on the palm is no surer than which way the palm faces.
-    let guessed =
-        |found: &Finding| found.item == "palm normal" && found.confidence == Confidence::Guess;
-    let (mut confidence, mut reason) = (confidence, reason.to_owned());
-    if frame.findings.iter().any(guessed) {
-        confidence = match written == Some(side) {
-            true => Confidence::Likely,
-            false => Confidence::Guess,
-        };
-        reason += "; which way the palm faces is a guess";
+    let mut reason = reason.to_owned();
+    // A thumb seen from the other side of the palm is on the other hand; one in the middle is not.
+    let limit = if central { Confidence::Certain } else { frame.sure };
+    if confidence > limit {
+        reason += "; no surer than the palm normal";
     }
-    SideFound { side, finding: finding("side", value.to_owned(), confidence, reason) }
+    let value = if side == Side::Right { "right" } else { "left" };
+    SideFound { side, finding: finding("side", value.to_owned(), confidence.min(limit), reason) }
 }
 
 fn direction_text(v: &Vector3<f64>) -> String {

@@ -54,21 +54,29 @@ fn begins(part: &str, word: &str) -> bool {
 
 /// Lower-case parts of a name between signs and digits and at capitals.
 fn split(name: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+    parts(name).into_iter().map(|(part, _)| part).collect()
+}
+
+/// The same, each with whether a number follows it.
+fn parts(name: &str) -> Vec<(String, bool)> {
+    let mut parts = vec![(String::new(), false)];
     let mut small = false;
     for c in name.chars() {
         if !c.is_alphabetic() {
-            parts.push(String::new());
+            if let Some((_, numbered)) = parts.iter_mut().rfind(|(part, _)| !part.is_empty()) {
+                *numbered |= c.is_numeric();
+            }
+            parts.push((String::new(), false));
         } else {
             if c.is_uppercase() && small {
-                parts.push(String::new());
+                parts.push((String::new(), false));
             }
             let last = parts.len() - 1;
-            parts[last].extend(c.to_lowercase());
+            parts[last].0.extend(c.to_lowercase());
         }
         small = c.is_lowercase();
     }
-    parts.retain(|p| !p.is_empty());
+    parts.retain(|(part, _)| !part.is_empty());
     parts
 }
 
@@ -128,33 +136,32 @@ pub(super) fn agreement(
     }
 }
 
-/// A name without its numbered letters: links `L1`, `L2` and joints `r3` are counted, they are of no side.
-fn unnumbered(name: &str) -> String {
-    let numbered = |part: &&str| {
-        let mut chars = part.chars();
-        let letter = chars.next().is_some_and(char::is_alphabetic);
-        let rest = chars.as_str();
-        letter && !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit())
-    };
-    let parts = name.split(|c: char| !c.is_alphanumeric());
-    parts.filter(|part| !numbered(part)).collect::<Vec<_>>().join("_")
-}
-
 /// The side that names say, where they all say the same.
 pub(super) fn side(subject: &Subject<'_>, name: &str) -> Option<Side> {
-    let mut votes = [0usize; 2];
-    let bodies = subject.tree.bodies.iter().map(|b| b.name.as_str());
-    let joints = subject.tree.joints.iter().map(|j| j.name.as_str());
-    for text in bodies.chain(joints).chain([name]) {
-        let parts = split(&unnumbered(text));
-        let says = |words: &[&str]| parts.iter().any(|p| words.contains(&p.as_str()));
-        votes[0] += usize::from(says(&["right", "rh", "r"]));
-        votes[1] += usize::from(says(&["left", "lh", "l"]));
-    }
-    match votes {
-        [0, 0] => None,
-        [right, left] if right > 3 * left => Some(Side::Right),
-        [right, left] if left > 3 * right => Some(Side::Left),
+    let bodies: Vec<&str> = subject.tree.bodies.iter().map(|b| b.name.as_str()).collect();
+    let joints: Vec<&str> = subject.tree.joints.iter().map(|j| j.name.as_str()).collect();
+    said(&[&bodies, &joints, &[name]])
+}
+
+/// The side that names say, by kind of name. A letter counts where most names of a kind have it and none
+/// where a number follows it: `L11` is link 11.
+fn said(kinds: &[&[&str]]) -> Option<Side> {
+    let vote = |words: [&str; 2], letter: &str| -> usize {
+        let word = |name: &&&str| split(name).iter().any(|part| words.contains(&part.as_str()));
+        let letter = |name: &&&str| {
+            !word(name) && parts(name).iter().any(|(part, number)| part == letter && !number)
+        };
+        let of_kind = |names: &&[&str]| {
+            let lettered = names.iter().filter(letter).count();
+            let shared = if 2 * lettered > names.len() { lettered } else { 0 };
+            names.iter().filter(word).count() + shared
+        };
+        kinds.iter().map(of_kind).sum()
+    };
+    match (vote(["right", "rh"], "r"), vote(["left", "lh"], "l")) {
+        (0, 0) => None,
+        (right, left) if right > 3 * left => Some(Side::Right),
+        (right, left) if left > 3 * right => Some(Side::Left),
         _ => None,
     }
 }
@@ -164,16 +171,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbered_letters_are_of_no_side() {
-        for (name, rest) in [
-            ("L11", ""),
-            ("finger_r2", "finger"),
-            ("l_index_1", "l_index_1"),
-            ("rh_FFJ3", "rh_FFJ3"),
-            ("rIndex", "rIndex"),
-        ] {
-            assert_eq!(unnumbered(name), rest, "{name}");
-        }
-        assert_eq!(split(&unnumbered("r_index_1")), ["r", "index"]);
+    fn numbered_letters_say_no_side_and_shared_prefixes_do() {
+        let said = |names: &[&str]| said(&[names, &["hand"]]);
+        assert_eq!(said(&["L0", "L11", "L12", "L_2", "l.3", "base"]), None);
+        assert_eq!(said(&["R0", "j_r1", "j_r2"]), None);
+        assert_eq!(said(&["l_thumb", "l_index_1", "L_mid2", "palm"]), Some(Side::Left));
+        assert_eq!(said(&["r_index", "rThumb", "ring_r"]), Some(Side::Right));
+        assert_eq!(said(&["L_palm", "index", "thumb"]), None, "one letter of many names");
+        assert_eq!(said(&["left_palm", "index", "thumb"]), Some(Side::Left));
+        assert_eq!(said(&["lh_2", "LH1"]), Some(Side::Left));
+        assert_eq!(said(&["l_thumb", "r_thumb"]), None);
     }
 }

@@ -18,8 +18,8 @@ const MAX_OFFSET_M: f64 = 0.05;
 pub(super) struct Mended {
     /// With a centre of mass far from their geometry.
     displaced: Vec<String>,
-    /// With neither mass nor geometry.
-    stubs: Vec<String>,
+    /// With neither mass nor geometry; not in the summary.
+    pub(super) stubs: Vec<String>,
     /// Without mass.
     massless: Vec<String>,
     /// With an inertia that no body has.
@@ -34,7 +34,6 @@ impl Mended {
                 &self.displaced,
                 "centre of mass more than 5 cm outside of the geometry, taken at its middle",
             ),
-            (&self.stubs, "neither mass nor geometry, taken as 1 g"),
             (&self.massless, "no mass stated, taken from the geometry at 1000 kg/m3"),
             (&self.impossible, "impossible inertia, moments raised"),
         ];

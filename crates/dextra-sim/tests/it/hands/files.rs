@@ -144,7 +144,7 @@ fn mjcf_that_does_not_parse_is_reported_whole() {
 }
 
 #[test]
-fn meshes_that_are_not_there_are_named() {
+fn meshes_that_are_not_there_are_left_out_and_named() {
     let asset = "<asset><mesh name=\"m\" file=\"nothing.stl\"/></asset><worldbody>";
     let xml = HAND.replace("<worldbody>", asset);
     let with = |geom: &str| {
@@ -152,9 +152,8 @@ fn meshes_that_are_not_there_are_named() {
         let (_dir, path) = files(&(xml[..tail].to_owned() + geom + &xml[tail..]), Some(MAP));
         Hand::from_file(&path)
     };
-    let error = with("<geom type=\"mesh\" mesh=\"m\"/>").unwrap_err().to_string();
-    assert_says(&error, &["stub.xml", "nothing.stl"]);
-    // What is only drawn is left out instead.
+    let hand = with("<geom type=\"mesh\" mesh=\"m\"/>").unwrap();
+    assert_says(&hand.notices.join("\n"), &["stub.xml", "collision meshes", "nothing.stl"]);
     let drawn = "<geom type=\"mesh\" mesh=\"m\" contype=\"0\" conaffinity=\"0\" mass=\"0\"/>";
     let hand = with(drawn).unwrap();
     assert_says(&hand.notices.join("\n"), &["stub.xml", "drawn meshes", "nothing.stl"]);
@@ -215,6 +214,8 @@ fn a_map_that_names_missing_parts_says_which_exist() {
 fn a_map_with_wrong_fields_is_refused_by_field() {
     let unknown = error_of(SAME, ("[palm]", "[palm]\nwidth = 1"));
     assert_says(&unknown, &["stub.toml", "width", "unknown field"]);
+    let mistyped = error_of(SAME, ("side =", "sied ="));
+    assert_says(&mistyped, &["stub.toml", "did you mean `side`?"]);
     let absent = error_of(SAME, ("side = \"left\"", ""));
     assert_says(&absent, &["stub.toml", "missing field `side`"]);
     let side = error_of(SAME, ("side = \"left\"", "side = \"up\""));

@@ -160,6 +160,63 @@ fn symmetric_ranges_say_that_the_palm_may_face_either_way() {
     let normal = finding(&check, "palm normal");
     assert_eq!(normal.confidence, Confidence::Guess);
     assert!(normal.reason.contains("opposite"), "{}", normal.reason);
+    // Seen from the other side of the palm, the thumb is that of the other hand.
+    for names in ["linkage", "linkage_right"] {
+        let check = derived(&text.replace("model=\"linkage\"", &format!("model=\"{names}\"")));
+        let side = finding(&check, "side");
+        assert_eq!(side.confidence, Confidence::Guess, "{names}: {}", side.reason);
+        assert!(side.reason.contains("no surer than the palm normal"), "{}", side.reason);
+    }
+}
+
+#[test]
+fn links_numbered_with_an_l_say_no_side() {
+    for sign in [1.0, -1.0] {
+        let plain = derived(&linkage_hand(sign));
+        let mut text = linkage_hand(sign).replace("\"base\"", "\"L0\"");
+        for (old, new) in [("b", "L1"), ("c", "L2"), ("t", "L3")] {
+            for k in 0..4 {
+                text = text.replace(&format!("\"{old}{k}\""), &format!("\"{new}{k}\""));
+            }
+        }
+        let numbered = derived(&text);
+        assert!(numbered.hand.tree.body("L13").is_some());
+        assert_eq!(finding(&numbered, "side"), finding(&plain, "side"));
+    }
+}
+
+#[test]
+fn pairs_that_the_file_rules_out_are_said_not_to_collide() {
+    let said = |text: &str| finding(&derived(text), "self-collision").value.clone();
+    let plain = linkage_hand(1.0);
+    // The base of the thumb is in the palm.
+    assert_eq!(said(&plain), "all pairs but neighbours and base - t1");
+    let exclude = |pairs: &[(&str, &str)]| {
+        let of_pair = |(a, b): &(&str, &str)| format!("<exclude body1=\"{a}\" body2=\"{b}\"/>");
+        let all: String = pairs.iter().map(of_pair).collect();
+        plain.replace("</mujoco>", &format!("<contact>{all}</contact></mujoco>"))
+    };
+    assert_eq!(said(&exclude(&[("t1", "b0")])), "all pairs but neighbours and base - t1, b0 - t1");
+    let palm = ["c0", "c1", "c2", "c3", "t1"].map(|tip| (tip, "base"));
+    assert_eq!(said(&exclude(&palm)), "all pairs but neighbours and base - all others");
+    // Bodies of the last links of fingers meet nothing but the palm, by their bits.
+    let bits = plain
+        .replace("type=\"box\"", "contype=\"3\" conaffinity=\"3\" type=\"box\"")
+        .replace("size=\"0.006\"", "size=\"0.006\" contype=\"2\" conaffinity=\"2\"");
+    let value = said(&bits);
+    assert!(value.contains("b0 - c1, b0 - c2") && value.contains("c3 - t1"), "{value}");
+    assert!(!value.contains("c0 - c1") && !value.contains("base - c"), "{value}");
+    let many = bits.replace("conaffinity=\"2\"", "conaffinity=\"0\"");
+    assert!(said(&many).contains(" more"), "{}", said(&many));
+    // A pair that is named collides whatever the bits say.
+    let mute = plain.replace("<geom ", "<geom contype=\"0\" conaffinity=\"1\" ");
+    assert_eq!(said(&mute), "no pair collides");
+    let named = mute
+        .replace("size=\"0.009\"", "name=\"t\" size=\"0.009\"")
+        .replacen("size=\"0.006\"", "name=\"c\" size=\"0.006\"", 1)
+        .replace("</mujoco>", "<contact><pair geom1=\"t\" geom2=\"c\"/></contact></mujoco>");
+    assert!(said(&named).contains("c1 - all others"), "{}", said(&named));
+    assert!(!said(&named).contains("c0 - all"), "{}", said(&named));
 }
 
 #[test]
