@@ -230,7 +230,11 @@ fn points_on_the_top_of_arctic_decide_which_label_is_its() {
     // The vertices at x = 30 mm are the last four.
     let top =
         |x: f64| format!("{{\"keypoints\": [[{x}, 25, 25], [{x}, -28, 20], [{}, 0, 0]]}}", -x);
-    for (labels, first) in [("[1, 1, 1, 1, 0, 0, 0, 0]", "0"), ("[0, 0, 0, 0, 1, 1, 1, 1]", "1")] {
+    for (labels, first) in [
+        ("[1, 1, 1, 1, 0, 0, 0, 0]", "0"),
+        ("[0, 0, 0, 0, 1, 1, 1, 1]", "1"),
+        ("[false, false, false, false, true, true, true, true]", "1"),
+    ] {
         std::fs::write(object.join("parts.json"), labels).unwrap();
         std::fs::write(object.join("top_keypoints_300.json"), top(29.0)).unwrap();
         let demo = read();
@@ -239,10 +243,22 @@ fn points_on_the_top_of_arctic_decide_which_label_is_its() {
         let said = format!("labelled {first} are the top");
         assert!(demo.provenance.notes.iter().any(|note| note.contains(&said)), "{said}");
     }
-    std::fs::write(object.join("top_keypoints_300.json"), "{\"keypoints\": [[1, 2]]}").unwrap();
-    let path = folder.path().join("raw_seqs/s01/box_grab_01.mano.npy");
-    let error = import(Format::Arctic, &path, &case.options).unwrap_err().to_string();
-    assert!(error.contains("top_keypoints_300.json") && error.contains("keypoints"), "{error}");
+    // As many points on either half, and no file: the half labelled 0, as in ARCTIC's code.
+    let tie = "{\"keypoints\": [[29, 0, 0], [-29, 0, 0]]}";
+    std::fs::write(object.join("top_keypoints_300.json"), tie).unwrap();
+    for said in ["as near to both", "No top_keypoints_300.json"] {
+        let demo = read();
+        let (_, high) = demo.objects[1].mesh.bounds().unwrap();
+        assert!(high.x < -0.0299, "the half at negative x turns: {high}");
+        assert!(demo.provenance.notes.iter().any(|note| note.contains(said)), "{said}");
+        let _ = std::fs::remove_file(object.join("top_keypoints_300.json"));
+    }
+    for malformed in ["{\"keypoints\": [[1, 2]]}", "{\"keypoints\": []}"] {
+        std::fs::write(object.join("top_keypoints_300.json"), malformed).unwrap();
+        let path = folder.path().join("raw_seqs/s01/box_grab_01.mano.npy");
+        let error = import(Format::Arctic, &path, &case.options).unwrap_err().to_string();
+        assert!(error.contains("top_keypoints_300.json") && error.contains("keypoints"), "{error}");
+    }
 }
 
 #[test]

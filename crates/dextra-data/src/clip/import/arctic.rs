@@ -16,6 +16,7 @@ use crate::npz::{read_npy, read_npy_objects};
 use crate::{DataError, atomic};
 use dextra_core::{Joint, JointKind, Pose, Side, TriMesh};
 use nalgebra::{Point3, Vector3};
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// ARCTIC has 300 points on every top.
@@ -96,8 +97,9 @@ fn objects(
     let Some(parts_file) = find(&models::above(path, opts), &places("parts.json")) else {
         return Err(DataError::format(path, format!("no {folder}/parts.json")));
     };
-    let parts: Vec<f64> = serde_json::from_slice(&atomic::read_file(&parts_file, 1 << 24)?)
-        .map_err(|e| DataError::format(&parts_file, format!("not a list of numbers: {e}")))?;
+    let parts: Vec<Label> = serde_json::from_slice(&atomic::read_file(&parts_file, 1 << 24)?)
+        .map_err(|_| DataError::format(&parts_file, "not a list of numbers, true and false"))?;
+    let parts: Vec<bool> = parts.iter().map(Label::is_set).collect();
     recording.inputs.push(digest(&parts_file)?);
     if parts.len() != whole.vertices.len() {
         let problem = format!("{} labels for {} vertices", parts.len(), whole.vertices.len());
@@ -108,14 +110,19 @@ fn objects(
         None => Vec::new(),
     };
     let label = top_label(&whole.vertices, &parts, &points);
-    recording.notes.push(match points.is_empty() {
-        true => {
-            "No top_keypoints_300.json: the vertices labelled 0 turn, as in ARCTIC's code.".into()
+    let number = u8::from(label.unwrap_or_default());
+    recording.notes.push(match (label, points.is_empty()) {
+        (Some(_), _) => {
+            format!("The vertices labelled {number} are the top, by the points of top_keypoints_300.json.")
         }
-        false => format!(
-            "The vertices labelled {label} are the top, by the points of top_keypoints_300.json."
-        ),
+        (None, true) => {
+            "No top_keypoints_300.json: the vertices labelled 0 turn, as in ARCTIC's code.".to_owned()
+        }
+        (None, false) => "The points of top_keypoints_300.json are as near to both parts: the vertices labelled 0 \
+                          turn, as in ARCTIC's code."
+            .to_owned(),
     });
+    let label = label.unwrap_or_default();
     let turns = |face: &[u32; 3]| face.iter().all(|&v| parts[v as usize] == label);
     let (top, bottom): (Vec<_>, Vec<_>) = whole.faces.iter().partition(|face| turns(face));
     let (base_name, part_name) = (format!("{object}_base"), format!("{object}_part"));
@@ -147,19 +154,43 @@ fn keypoints(
     }
     let found: Keypoints = serde_json::from_slice(&atomic::read_file(file, 1 << 24)?)
         .map_err(|e| DataError::format(file, format!("`keypoints` are no list of points: {e}")))?;
+    if found.keypoints.is_empty() {
+        return Err(DataError::format(file, "`keypoints` has no point"));
+    }
     inputs.push(digest(file)?);
     Ok(found.keypoints.into_iter().map(|p| Point3::from(p) * 0.001).collect())
 }
 
-/// The label of the vertices that turn: that of most vertices nearest to points on the top, 0 without points.
-fn top_label(vertices: &[Point3<f64>], parts: &[f64], points: &[Point3<f64>]) -> f64 {
+/// A label of `parts.json`, which ARCTIC's code reads as NumPy's `bool`.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Label {
+    Set(bool),
+    Number(f64),
+}
+
+impl Label {
+    fn is_set(&self) -> bool {
+        match *self {
+            Label::Set(set) => set,
+            Label::Number(number) => number != 0.0,
+        }
+    }
+}
+
+/// The label of the vertices that turn: that of most vertices nearest to points on the top; `None` where none has more.
+fn top_label(vertices: &[Point3<f64>], parts: &[bool], points: &[Point3<f64>]) -> Option<bool> {
     let label = |point: &Point3<f64>| {
         let distances = vertices.iter().map(|vertex| (vertex - point).norm_squared());
         let nearest = distances.zip(parts).min_by(|a, b| a.0.total_cmp(&b.0));
-        nearest.map_or(0.0, |(_, &label)| label)
+        nearest.is_some_and(|(_, &label)| label)
     };
-    let ones = points.iter().take(MOST_POINTS).filter(|point| label(point) == 1.0).count();
-    if 2 * ones > points.len().min(MOST_POINTS) { 1.0 } else { 0.0 }
+    let points = &points[..points.len().min(MOST_POINTS)];
+    let set = points.iter().filter(|point| label(point)).count();
+    match set.cmp(&(points.len() - set)) {
+        Ordering::Equal => None,
+        more => Some(more == Ordering::Greater),
+    }
 }
 
 /// The hinge between base and top. Its range, which the data do not state, is that of the recording and
