@@ -205,6 +205,24 @@ pub fn scores_table(scores: &[Score]) -> String {
         })
         .collect();
     table(&["perturbation", "success", "95 %", "open loop", "worst_cm (median)"], &rows)
+        + &rules_table(scores)
+}
+
+/// One row per protocol, one column per published rule.
+fn rules_table(scores: &[Score]) -> String {
+    let Some(first) = scores.first().filter(|score| !score.rules.is_empty()) else {
+        return String::new();
+    };
+    let row = |score: &Score| {
+        let rates = score.rules.values().map(|met| met.successes as f64 / score.trials as f64);
+        let mut row = vec![score.protocol.clone()];
+        row.extend(rates.map(|rate| format!("{rate:.2}")));
+        row
+    };
+    let rows: Vec<_> = scores.iter().map(row).collect();
+    let mut columns = vec!["by the rule of"];
+    columns.extend(first.rules.keys().map(String::as_str));
+    "\n".to_owned() + &table(&columns, &rows)
 }
 
 /// Whether all were accepted: the policy where one was asked for, else the trajectory.

@@ -45,6 +45,8 @@ impl Count {
 #[derive(Default)]
 struct Case {
     scores: BTreeMap<String, Count>,
+    /// The same by published rule, of perturbation and rule.
+    rules: BTreeMap<(String, String), Count>,
     iterations: Vec<u64>,
     steps: Vec<u64>,
     cpu_s: Vec<f64>,
@@ -53,6 +55,15 @@ struct Case {
     /// Thousands of control steps and processor seconds until a validation above one half.
     first: Vec<Option<(f64, f64)>>,
 }
+
+/// Published rules, as reports call them and as the tables do.
+const RULES: [(&str, &str); 5] = [
+    ("maniptrans", "ManipTrans"),
+    ("dexman", "DexMan"),
+    ("spider", "SPIDER"),
+    ("dextrack_10cm_20deg", "DexTrack 20 deg"),
+    ("dextrack_10cm_40deg", "DexTrack 40 deg"),
+];
 
 type Cases = BTreeMap<(String, String, String), Case>;
 
@@ -86,28 +97,71 @@ pub fn together_by_run(reports: &[Value]) -> String {
         runs.entry(key(report).1).or_default().add(report);
     }
     let mut text = String::from(
-        "\n| run | as planned | 1 cm and 5 deg (95 %) | each | 2 cm and 10 deg | noise of 1.5 cm | CPU-s, median |\n\
-         |---|---|---|---|---|---|---|\n",
+        "\n| run | runs | as planned | 1 cm and 5 deg (95 %) | each | 2 cm and 10 deg | noise of 1.5 cm | CPU-s, median | \
+         with a success: k steps, CPU-s to the first, medians |\n|---|---|---|---|---|---|---|---|---|\n",
     );
-    for (name, case) in &mut runs {
+    for (name, case) in &runs {
         let rate = |column: &str| {
             let count = case.scores.get(column).copied().unwrap_or_default();
             Count::rate(count.closed, count.trials)
         };
         let (low, high) = case.scores.get(COLUMNS[0]).copied().unwrap_or_default().interval();
         let each: Vec<String> = case.main.iter().map(|rate| format!("{rate:.2}")).collect();
-        let row = format!(
-            "| {name} | {:.2} | {:.2} ({low:.2}-{high:.2}) | {} | {:.2} | {:.2} |",
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {:.2} | {:.2} ({low:.2}-{high:.2}) | {} | {:.2} | {:.2} | {:.0} | {} |",
+            case.main.len(),
             rate("as planned"),
             rate(COLUMNS[0]),
             each.join(", "),
             rate(COLUMNS[1]),
             rate(COLUMNS[2]),
+            median(case.cpu_s.iter().copied()),
+            firsts(&case.first)
         );
-        case.cpu_s.sort_by(f64::total_cmp);
-        let _ = writeln!(text, "{row} {:.0} |", case.cpu_s[case.cpu_s.len() / 2]);
     }
-    text
+    text + &rules_by_run(&runs)
+}
+
+/// Success by every published rule, as planned and displaced.
+fn rules_by_run(runs: &BTreeMap<String, Case>) -> String {
+    let mut text = String::from("\n| run | perturbation |");
+    for (_, name) in RULES {
+        let _ = write!(text, " {name} |");
+    }
+    text += "\n|---|---|";
+    text += &"---|".repeat(RULES.len());
+    for (name, case) in runs {
+        for perturbation in ["as planned", COLUMNS[0]] {
+            let _ = write!(text, "\n| {name} | {perturbation} |");
+            for (rule, _) in RULES {
+                let count = case.rules.get(&(perturbation.to_owned(), rule.to_owned()));
+                let count = count.copied().unwrap_or_default();
+                let (low, high) = count.interval();
+                let rate = Count::rate(count.closed, count.trials);
+                let _ = write!(text, " {rate:.2} ({low:.2}-{high:.2}) |");
+            }
+        }
+    }
+    text + "\n"
+}
+
+/// The middle one; NaN of nothing.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// How many of the runs have a first success, and the medians of when.
+fn firsts(first: &[Option<(f64, f64)>]) -> String {
+    let had = || first.iter().flatten();
+    let count = had().count();
+    if count == 0 {
+        return format!("0 of {}", first.len());
+    }
+    let (steps, cpu) = (median(had().map(|f| f.0)), median(had().map(|f| f.1)));
+    format!("{count} of {}: {steps:.0}, {cpu:.0}", first.len())
 }
 
 impl Case {
@@ -126,6 +180,12 @@ impl Case {
             sum.closed += count(&score["successes"]);
             sum.open += count(&score["open_loop_successes"]);
             sum.trials += count(&score["trials"]);
+            for (rule, met) in score["rules"].as_object().into_iter().flatten() {
+                let sum = self.rules.entry((name.to_owned(), rule.clone())).or_default();
+                sum.closed += count(&met["successes"]);
+                sum.open += count(&met["open_loop_successes"]);
+                sum.trials += count(&score["trials"]);
+            }
         }
         self.first.push(report["out"].as_str().and_then(|out| first_success(Path::new(out))));
     }
@@ -224,7 +284,8 @@ mod tests {
                 "clip": "a/cube.npz", "hand": "leap", "seed": seed, "policy": {
                     "recipe": "dextra", "iterations": 8 * seed, "env_steps": 40_960, "train_cpu_s": 12.4,
                     "scores": [{"protocol": "1 cm and 5 deg", "successes": successes, "trials": 50,
-                                "open_loop_successes": 10, "rate": successes as f64 / 50.0}]
+                                "open_loop_successes": 10, "rate": successes as f64 / 50.0,
+                                "rules": {"spider": {"successes": 45, "open_loop_successes": 9}}}]
                 }
             })
         };
@@ -240,7 +301,14 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("In 1 nothing had to be learned."));
-        let row = "| dextra | 0.00 | 0.90 (0.83-0.94) | 1.00, 0.80 | 0.00 | 0.00 | 12 |";
+        let row =
+            "| dextra | 2 | 0.00 | 0.90 (0.83-0.94) | 1.00, 0.80 | 0.00 | 0.00 | 12 | 0 of 2 |";
         assert!(text.contains(row), "{text}");
+        let none = "0.00 (0.00-0.79)";
+        let row = format!(
+            "| dextra | 1 cm and 5 deg | {none} | {none} | 0.90 (0.83-0.94) | {none} | {none} |"
+        );
+        assert!(text.contains(&row), "{text}");
+        assert_eq!(firsts(&[None, Some((41.0, 8.0)), Some((0.0, 7.0))]), "2 of 3: 41, 8");
     }
 }

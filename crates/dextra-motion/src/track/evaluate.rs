@@ -1,11 +1,15 @@
 //! How often a policy succeeds in the true world, perturbed as stated.
 
+use super::Task;
 use super::TrackError;
 use super::curriculum::Relaxation;
 use super::env::TrackEnv;
 use super::observe::disturb;
 use super::randomise::{Noise, Variation, generator};
+use dextra_core::metrics::{self, Protocols};
 use dextra_core::pose;
+use dextra_core::rollout::{HandRollout, ObjectRollout, Reference, ReferenceFrame, Rollout};
+use dextra_sim::world::keypoints;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -66,6 +70,9 @@ pub struct Evaluation {
     pub worst_position: Vec<f64>,
     /// The same of rotation, radians.
     pub worst_rotation: Vec<f64>,
+    /// Which published rules each trial met, judged at the frames of [`super::Task::frames`] from its very
+    /// start, displaced objects and all.
+    pub protocols: Vec<Protocols>,
 }
 
 /// What was played in one trial: enough to repeat it bit for bit in an unperturbed scene, when nothing but
@@ -132,15 +139,16 @@ fn run(
             (0..count).map(start).collect()
         });
         let seen = recorded.as_deref_mut();
-        let worst = trial(env, &mut policy, perturbation, count, done as u64, seen)?;
+        let outcomes = trial(env, &mut policy, perturbation, count, done as u64, seen)?;
         if let (Some(all), Some(recorded)) = (&mut recordings, recorded) {
             all.extend(recorded);
         }
-        for (position, rotation) in worst {
+        for Outcome { position, rotation, protocols } in outcomes {
             let good = position < perturbation.tolerance && rotation < perturbation.rotation;
             evaluation.successes += usize::from(good);
             evaluation.worst_position.push(position);
             evaluation.worst_rotation.push(rotation);
+            evaluation.protocols.push(protocols);
         }
     }
     env.load_state(&training)?;
@@ -160,7 +168,14 @@ fn vary(perturbation: &Perturbation, objects: usize, rng: &mut Pcg64) -> Variati
     Variation { shifts, friction, mass, gain, late }
 }
 
-/// Plays the worlds `0..count`, which have just begun, to the end; returns the worst errors of each.
+/// How one trial went.
+struct Outcome {
+    position: f64,
+    rotation: f64,
+    protocols: Protocols,
+}
+
+/// Plays the worlds `0..count`, which have just begun, to the end.
 fn trial(
     env: &mut TrackEnv<'_>,
     policy: &mut impl FnMut(&[f32], &mut [f32]),
@@ -168,9 +183,13 @@ fn trial(
     count: usize,
     first: u64,
     mut recorded: Option<&mut [Recording]>,
-) -> Result<Vec<(f64, f64)>, TrackError> {
+) -> Result<Vec<Outcome>, TrackError> {
     let worlds: Vec<usize> = (0..count).collect();
     let mut worst = vec![(0.0f64, 0.0f64); count];
+    // Joint positions at the judged frames.
+    let frames = env.task.frames.frames.iter().take_while(|frame| frame.step == 0).count();
+    let mut watched: Vec<Vec<Vec<f64>>> =
+        worlds.iter().map(|&world| vec![env.qpos(world).to_vec(); frames]).collect();
     let mut actions = vec![0.0; count * env.action_dim()];
     env.look(&worlds, &Noise::default())?;
     for step in 0..env.course.steps {
@@ -198,10 +217,68 @@ fn trial(
         for (world, worst) in worst.iter_mut().enumerate() {
             let errors = errors(env, world, step);
             *worst = (worst.0.max(errors.0), worst.1.max(errors.1));
+            watched[world].extend(watch(env, world, step));
         }
         env.observe_played(count);
     }
-    Ok(worst)
+    let outcome = |((position, rotation), qpos)| {
+        Ok(Outcome { position, rotation, protocols: protocols(&env.task, qpos)? })
+    };
+    worst.into_iter().zip(watched).map(outcome).collect()
+}
+
+/// Joint positions of a world at the judged frames of a control step; fewer where it broke.
+fn watch(env: &TrackEnv<'_>, world: usize, step: usize) -> impl Iterator<Item = Vec<f64>> {
+    let (sensed, first) = (&env.sensed[world], step * env.course.every + 1);
+    let frames =
+        env.task.frames.frames.iter().filter_map(move |frame| frame.step.checked_sub(first));
+    let states = frames.filter(|&state| state < env.course.every);
+    let path = |state| sensed.path.get(state * env.nq..(state + 1) * env.nq).map(<[f64]>::to_vec);
+    states.filter_map(move |state| path(state).filter(|_| sensed.finite))
+}
+
+/// The published rules that are met by joint positions at the judged frames, `[frames][nq]`; none where the world
+/// broke before the last.
+fn protocols(task: &Task<'_>, qpos: Vec<Vec<f64>>) -> Result<Protocols, TrackError> {
+    if qpos.is_empty() || qpos.len() < task.frames.frames.len() {
+        return Ok(Protocols::default());
+    }
+    let scene = task.scene;
+    let objects = scene.objects.iter().enumerate().map(|(index, object)| ObjectRollout {
+        name: object.body.clone(),
+        world_from_object: qpos.iter().map(|qpos| scene.world_from_object(index, qpos)).collect(),
+        joint: object.joint,
+    });
+    let hands = task.hands.iter().enumerate().map(|(index, hand)| HandRollout {
+        hand: hand.map.name.clone(),
+        side: hand.map.side,
+        keypoints: hand.map.keypoints.iter().map(|link| link.keypoint).collect(),
+        keypoints_in_world: qpos.iter().map(|qpos| keypoints(scene, hand, index, qpos)).collect(),
+    });
+    // The states between the frames are judged elsewhere: here a frame is a state.
+    let frame = |(step, frame): (usize, &ReferenceFrame)| ReferenceFrame { step, ..frame.clone() };
+    let reference =
+        Reference { frames: task.frames.frames.iter().enumerate().map(frame).collect() };
+    let rollout = Rollout {
+        dt: scene.config.timestep,
+        nu: 0,
+        ctrl: Vec::new(),
+        qpos0: Vec::new(),
+        qvel0: Vec::new(),
+        objects: objects.collect(),
+        hands: hands.collect(),
+        qpos,
+        contacts: Vec::new(),
+        touches: Vec::new(),
+        saturated: Vec::new(),
+        finite: true,
+        seed: 0,
+        engine: String::new(),
+    };
+    let metrics = metrics::evaluate(&rollout, &reference);
+    metrics
+        .map(|metrics| metrics.protocols)
+        .map_err(|_| TrackError::Task("its judged frames are not of its scene"))
 }
 
 /// Largest position (m) and rotation (rad) error of a world at the judged states of a control step.

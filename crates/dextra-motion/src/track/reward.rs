@@ -1,7 +1,8 @@
 //! What is rewarded: one small function per term, each with its source; weights in [`RewardConfig`].
 
-use super::seen::{Seen, SeenHand, SeenObject, SeenTip};
+use super::seen::{Level, Seen, SeenHand, SeenObject};
 use super::task::{Frame, Goal};
+use super::termination::mean_distance;
 use dextra_core::{Pose, pose};
 use nalgebra::{Point3, Vector3};
 use schemars::JsonSchema;
@@ -33,8 +34,12 @@ impl Exponential {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {
-    /// `w_c` of tips; 0.5 in the paper, 0 switches the term off.
+    /// `w_c` of tips; 0.5 in the paper, 0 switches them off.
     pub weight: f64,
+    /// `w_c` of the first joints of the four fingers, where they leave the palm; 2.0 in the paper, 0 switches them
+    /// off.
+    #[serde(default)]
+    pub palm: f64,
     /// `λ_c`, 1/m²; 400 in the paper.
     pub rate: f64,
     /// `γ_c` on the direction; 1.
@@ -83,6 +88,20 @@ pub struct RewardConfig {
     pub wrist_position: Exponential,
     /// The same of its rotation, radians.
     pub wrist_rotation: Exponential,
+    /// Mean distance of the fingers' first joints from where the path has them, metres; mean over hands.
+    pub proximal: Exponential,
+    /// The same of the joints between those and the tips.
+    pub middle: Exponential,
+    /// Error of the velocity of the wrist, m/s; mean over hands.
+    pub wrist_velocity: Exponential,
+    /// Error of its angular velocity, rad/s; mean over hands.
+    pub wrist_turning: Exponential,
+    /// Mean error of the velocities of all tracked points of a hand, m/s; mean over hands.
+    pub point_velocity: Exponential,
+    /// Error of the velocity of an object, m/s; mean over objects.
+    pub object_velocity: Exponential,
+    /// Error of its angular velocity, rad/s; mean over objects.
+    pub object_turning: Exponential,
     /// Distance of tips from their contact points, metres; mean over the tips that have one.
     pub contact_goal: Exponential,
     /// How much each metre behind the surface it should touch adds to a tip's distance, metres.
@@ -122,7 +141,7 @@ const NOT_UNIFIED: UnifiedConfig = UnifiedConfig {
     rotation_rate: 4.0,
 };
 const NO_PRIOR: PriorConfig =
-    PriorConfig { weight: 0.0, rate: 400.0, direction: 1.0, resting: 1.0, lifted: 1.0 };
+    PriorConfig { weight: 0.0, palm: 0.0, rate: 400.0, direction: 1.0, resting: 1.0, lifted: 1.0 };
 
 impl Default for RewardConfig {
     /// What taught residuals round refined trajectories in our prototype:
@@ -135,6 +154,13 @@ impl Default for RewardConfig {
             tips: [Exponential::new(0.06, 25.0); 5],
             wrist_position: OFF,
             wrist_rotation: OFF,
+            proximal: OFF,
+            middle: OFF,
+            wrist_velocity: OFF,
+            wrist_turning: OFF,
+            point_velocity: OFF,
+            object_velocity: OFF,
+            object_turning: OFF,
             contact_goal: Exponential::new(0.5, 40.0),
             behind: 2.0,
             contact_force: 0.0,
@@ -152,8 +178,7 @@ impl Default for RewardConfig {
 }
 
 impl RewardConfig {
-    /// ManipTrans: `dexhandmanip_sh.py`, without the terms on velocities and on finger levels that hands
-    /// without human joints lack.
+    /// ManipTrans: `dexhandmanip_sh.py`. Errors of velocities are lengths of differences here.
     pub fn maniptrans() -> Self {
         Self {
             object_position: Exponential::new(5.0, 80.0),
@@ -167,6 +192,13 @@ impl RewardConfig {
             ],
             wrist_position: Exponential::new(0.1, 40.0),
             wrist_rotation: Exponential::new(0.6, 1.0),
+            proximal: Exponential::new(0.5, 50.0),
+            middle: Exponential::new(0.3, 40.0),
+            wrist_velocity: Exponential::new(0.1, 1.0),
+            wrist_turning: Exponential::new(0.05, 1.0),
+            point_velocity: Exponential::new(0.1, 1.0),
+            object_velocity: Exponential::new(0.1, 1.0),
+            object_turning: Exponential::new(0.1, 1.0),
             contact_goal: OFF,
             contact_force: 1.0,
             action: 0.0,
@@ -187,7 +219,7 @@ impl RewardConfig {
             wrist_position: Exponential::new(0.5, 2.0),
             wrist_rotation: Exponential::new(0.5, 20.0),
             contact_goal: OFF,
-            contact_prior: PriorConfig { weight: 0.5, ..NO_PRIOR },
+            contact_prior: PriorConfig { weight: 0.5, palm: 2.0, ..NO_PRIOR },
             action: 0.0,
             action_change: 0.0,
             ..Self::default()
@@ -196,7 +228,7 @@ impl RewardConfig {
 }
 
 /// Names of the terms, in the order of [`rewards`].
-pub const TERMS: [&str; 15] = [
+pub const TERMS: [&str; 22] = [
     "object_position",
     "object_rotation",
     "tips",
@@ -212,6 +244,13 @@ pub const TERMS: [&str; 15] = [
     "power",
     "wrist_power",
     "contact_wrench",
+    "proximal",
+    "middle",
+    "wrist_velocity",
+    "wrist_turning",
+    "point_velocity",
+    "object_velocity",
+    "object_turning",
 ];
 
 /// What the terms need beside the geometry.
@@ -264,6 +303,12 @@ pub fn rewards(
         let gate = config.object_gate.0 + if lifted(o) { config.object_gate.1 } else { 0.0 };
         terms[0] += gate * object_position(&config.object_position, pose, wanted) / objects;
         terms[1] += gate * object_rotation(&config.object_rotation, pose, wanted) / objects;
+        let (velocity, turning) = &frame.speeds.objects[o];
+        let off = |term: &Exponential, real: &Vector3<f64>, wanted: &Vector3<f64>| {
+            term.at((real - wanted).norm())
+        };
+        terms[20] += off(&config.object_velocity, &seen.objects[o].velocity, velocity) / objects;
+        terms[21] += off(&config.object_turning, &seen.objects[o].turning, turning) / objects;
         let demanded = wanted.translation.z - rest[o];
         terms[9] += config.lift * lift(height(o), demanded, config.lifted_height) / objects;
         if config.contact_wrench.weight != 0.0 && demanded > config.lifted_height {
@@ -288,8 +333,24 @@ pub fn rewards(
             contact +=
                 config.contact_goal.at(contact_distance(&tip.in_world, pose, goal, config.behind));
             let prior = &config.contact_prior;
-            terms[7] += contact_prior(prior, tip, pose, goal, lifted(goal.object)) / objects;
+            let point = (&tip.in_world, &tip.pad_in_world, prior.weight);
+            terms[7] += contact_prior(prior, point, pose, goal, lifted(goal.object)) / objects;
         }
+        for (knuckle, wanted) in hand.knuckles.iter().zip(&frame.knuckles[h]) {
+            let Some(goal) = &wanted.goal else { continue };
+            let pose = &seen.objects[goal.object].pose;
+            let prior = &config.contact_prior;
+            let point = (&knuckle.in_world, &hand.palm_in_world, prior.palm);
+            terms[7] += contact_prior(prior, point, pose, goal, lifted(goal.object)) / objects;
+        }
+        let level = |level| mean_distance(hand, &frame.knuckles[h], level);
+        terms[15] += config.proximal.at(level(Level::Proximal)) / hands;
+        terms[16] += config.middle.at(level(Level::Middle)) / hands;
+        let (velocity, turning) = &frame.speeds.wrists[h];
+        terms[17] += config.wrist_velocity.at((hand.velocity - velocity).norm()) / hands;
+        terms[18] += config.wrist_turning.at((hand.turning - turning).norm()) / hands;
+        let error = velocity_error(hand, &frame.speeds.points[h]);
+        terms[19] += config.point_velocity.at(error) / hands;
     }
     for hand in 0..seen.hands.len() {
         terms[8] += unified(config, seen, frame, hand, rest) / hands;
@@ -323,6 +384,14 @@ pub fn wrist_rotation(term: &Exponential, hand: &SeenHand, wanted: &Pose) -> f64
     term.at(pose::angle_between(&hand.world_from_root, wanted))
 }
 
+/// Mean error, m/s, of the velocities of a hand's tips and then of its other tracked points; 0 without any.
+pub fn velocity_error(hand: &SeenHand, wanted: &[Vector3<f64>]) -> f64 {
+    let tips = hand.tips.iter().map(|tip| &tip.velocity);
+    let real = tips.chain(hand.knuckles.iter().map(|knuckle| &knuckle.velocity));
+    let sum: f64 = real.zip(wanted).map(|(real, wanted)| (real - wanted).norm()).sum();
+    sum / wanted.len().max(1) as f64
+}
+
 /// Distance of a tip from its contact point in the object's frame, metres (ours). Unlike a distance to
 /// the surface it knows the side: a tip behind the plane of the face that it should touch has to go
 /// round, so each metre behind counts `behind` metres more.
@@ -346,26 +415,27 @@ pub fn contact_force(sum: f64) -> f64 {
 }
 
 /// DexMan, equation 1, for one keypoint and object:
-/// `w_c (1 + γ ⟨n, d̂⟩) e^{-λ |p - v|²} (w_c1 + w_c2 [lifted])`, with `n` the outward normal of the tip's
-/// pad, `v` the point of the surface and `d̂` the direction from the tip to it. Where `p = v`, the
-/// direction is against the surface's normal.
+/// `w_c (1 + γ ⟨n, d̂⟩) e^{-λ |p - v|²} (w_c1 + w_c2 [lifted])`, with `n` the outward normal of the hand's surface
+/// at the point `p`, `v` the point of the object's surface and `d̂` the direction from `p` to it. Where `p = v`,
+/// the direction is against the object's normal. `point` is `p`, `n` (both world frame) and `w_c`.
 pub fn contact_prior(
     config: &PriorConfig,
-    tip: &SeenTip,
+    point: (&Point3<f64>, &Vector3<f64>, f64),
     object: &Pose,
     goal: &Goal,
     lifted: bool,
 ) -> f64 {
-    if config.weight == 0.0 {
+    let (in_world, normal, weight) = point;
+    if weight == 0.0 {
         return 0.0;
     }
     let vertex = object * goal.surface_in_object;
-    let way = vertex - tip.in_world;
+    let way = vertex - in_world;
     let towards: Vector3<f64> =
         way.try_normalize(1e-9).unwrap_or_else(|| -(object * goal.normal_in_object));
-    let facing = 1.0 + config.direction * tip.pad_in_world.dot(&towards);
+    let facing = 1.0 + config.direction * normal.dot(&towards);
     let gate = config.resting + if lifted { config.lifted } else { 0.0 };
-    config.weight * facing * (-config.rate * way.norm_squared()).exp() * gate
+    weight * facing * (-config.rate * way.norm_squared()).exp() * gate
 }
 
 /// PKDA's unified reward for one hand: approach, `e^{-λ d}` of the mean distance `d` of tips from their contact

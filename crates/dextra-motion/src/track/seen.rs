@@ -41,6 +41,8 @@ pub struct KnuckleFacts {
     pub point: Point3<f64>,
     /// What it stands for.
     pub level: Level,
+    /// Whether it is where a finger leaves the palm: human keypoints 5, 9, 13 and 17.
+    pub palm: bool,
 }
 
 /// A hand as the environment knows it.
@@ -101,7 +103,8 @@ fn knuckles(hand: &Hand) -> Vec<KnuckleFacts> {
         .filter_map(|link| {
             let body = hand.tree.body(&link.at.body)?;
             let level = if link.keypoint % 4 == 1 { Level::Proximal } else { Level::Middle };
-            Some(KnuckleFacts { body, point: link.at.point_in_body, level })
+            let palm = level == Level::Proximal && link.keypoint != 1;
+            Some(KnuckleFacts { body, point: link.at.point_in_body, level, palm })
         })
         .collect()
 }
@@ -148,6 +151,8 @@ pub struct SeenTip {
     pub finger: usize,
     /// Where it is.
     pub in_world: Point3<f64>,
+    /// Its velocity, world frame, m/s.
+    pub velocity: Vector3<f64>,
     /// Where its pad looks, unit.
     pub pad_in_world: Vector3<f64>,
     /// Sum of the normal forces with which it pushes on objects, newtons.
@@ -163,6 +168,8 @@ pub struct SeenKnuckle {
     pub level: Level,
     /// Where it is.
     pub in_world: Point3<f64>,
+    /// Its velocity, world frame, m/s.
+    pub velocity: Vector3<f64>,
 }
 
 /// A hand in one state.
@@ -176,6 +183,8 @@ pub struct SeenHand {
     pub turning: Vector3<f64>,
     /// The pivot, world frame.
     pub pivot: Point3<f64>,
+    /// Where the palm looks, unit.
+    pub palm_in_world: Vector3<f64>,
     /// Joint angles, tree order.
     pub joints: Vec<f64>,
     /// Joint velocities, tree order.
@@ -226,6 +235,9 @@ pub fn near(object: &ObjectModel, point_in_object: &Point3<f64>) -> Near {
     }
 }
 
+/// Seconds over which the motion of points that joints bend is taken, for their velocities.
+const SOON: f64 = 1e-6;
+
 /// Computes the geometry of a state: `qpos [nq]`, `qvel [nv]` and the contacts of hands.
 pub fn see(
     scene: &Scene,
@@ -269,6 +281,20 @@ pub fn see(
             let after_y = after_x * axis(Vector3::y(), wrist[4]);
             let turning =
                 Vector3::x() * v[3] + after_x * Vector3::y() * v[4] + after_y * Vector3::z() * v[5];
+            let velocity = place.world_from_mount * Vector3::new(v[0], v[1], v[2]);
+            let turning = place.world_from_mount * turning;
+            let pivot = root * place.pivot_in_root;
+            let joint_velocities: Vec<f64> =
+                facts[index].joint_dof.iter().map(|&at| qvel[at]).collect();
+            let soon = joints.iter().zip(&joint_velocities).map(|(q, v)| q + SOON * v);
+            let bodies_soon = hand.tree.forward(&soon.collect::<Vec<_>>());
+            let moving = |body: usize, point: &Point3<f64>| -> (Point3<f64>, Vector3<f64>) {
+                let in_root = bodies[body] * point;
+                let bending = root * ((bodies_soon[body] * point - in_root) / SOON);
+                let in_world = root * in_root;
+                (in_world, velocity + turning.cross(&(in_world - pivot)) + bending)
+            };
+            let palm = hand.tree.body(&hand.map.palm_body).unwrap_or(0);
             let lengths = hand
                 .actuators
                 .iter()
@@ -279,13 +305,14 @@ pub fn see(
                 .iter()
                 .map(|tip| {
                     let world_from_body = root * bodies[tip.body];
-                    let in_world = world_from_body * tip.point;
+                    let (in_world, velocity) = moving(tip.body, &tip.point);
                     let pushes = contacts.iter().filter(|c| {
                         matches!(c.other, Owner::Object(_)) && tip.geoms.contains(&c.geom)
                     });
                     SeenTip {
                         finger: tip.finger,
                         in_world,
+                        velocity,
                         pad_in_world: world_from_body * tip.pad_in_body,
                         push_in_world: pushes.map(|c| c.normal * c.force).sum(),
                         near: inverses
@@ -297,18 +324,19 @@ pub fn see(
                 })
                 .collect();
             let knuckles = facts[index].knuckles.iter();
-            let knuckles = knuckles.map(|knuckle| SeenKnuckle {
-                level: knuckle.level,
-                in_world: root * (bodies[knuckle.body] * knuckle.point),
+            let knuckles = knuckles.map(|knuckle| {
+                let (in_world, velocity) = moving(knuckle.body, &knuckle.point);
+                SeenKnuckle { level: knuckle.level, in_world, velocity }
             });
             SeenHand {
                 knuckles: knuckles.collect(),
                 world_from_root: root,
-                velocity: place.world_from_mount * Vector3::new(v[0], v[1], v[2]),
-                turning: place.world_from_mount * turning,
-                pivot: root * place.pivot_in_root,
-                joint_velocities: facts[index].joint_dof.iter().map(|&at| qvel[at]).collect(),
+                velocity,
+                turning,
+                pivot,
+                palm_in_world: root * (bodies[palm] * hand.map.normal_axis),
                 joints,
+                joint_velocities,
                 wrist,
                 lengths,
                 tips,

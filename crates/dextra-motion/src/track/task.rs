@@ -7,6 +7,7 @@ use super::seen::{HandFacts, near};
 use super::wrench::{Load, loads};
 use crate::evaluate::Played;
 use crate::refine::timeline::{HoldSteps, Timeline};
+use dextra_core::rollout::Reference;
 use dextra_core::{Motion, Pose};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::ObjectModel;
@@ -35,6 +36,8 @@ pub struct Task<'a> {
     pub holds: Vec<HoldSteps>,
     /// States between which success is judged.
     pub judged: (usize, usize),
+    /// The frames at which the published rules judge.
+    pub frames: Reference,
     /// Whether episodes may begin in states of the base controls played in physics; otherwise they begin
     /// on `path` itself with the velocities of its differences.
     pub played_starts: bool,
@@ -65,6 +68,7 @@ impl<'a> Task<'a> {
                 .map_or_else(Point3::origin, |r| r[0].translation.vector.into()),
             holds: timeline.holds.clone(),
             judged: Played::carrying(timeline),
+            frames: timeline.judged.clone(),
             played_starts: true,
             contact_reach: 0.015,
         }
@@ -216,10 +220,33 @@ pub struct Frame {
     pub roots: Vec<Pose>,
     /// Fingertips of every hand.
     pub tips: Vec<Vec<TipFrame>>,
-    /// The other tracked points of the fingers of every hand, on the path, world frame.
-    pub knuckles: Vec<Vec<Point3<f64>>>,
+    /// The other tracked points of the fingers of every hand.
+    pub knuckles: Vec<Vec<KnuckleFrame>>,
     /// What every object needs to follow its reference.
     pub loads: Vec<Load>,
+    /// How fast everything should go.
+    pub speeds: Speeds,
+}
+
+/// What is demanded of a point of a finger below its tip at one control step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KnuckleFrame {
+    /// Where it is on the path, world frame.
+    pub in_world: Point3<f64>,
+    /// Where it is near the object, of the first joints of the four fingers.
+    pub goal: Option<Goal>,
+}
+
+/// Velocities on the path at one control step, world frame: central differences over the control steps before and
+/// after it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Speeds {
+    /// Of the wrist's pivot (m/s) and of the root's turning (rad/s), for every hand.
+    pub wrists: Vec<(Vector3<f64>, Vector3<f64>)>,
+    /// Of fingertips and then of the other tracked points of every hand, m/s.
+    pub points: Vec<Vec<Vector3<f64>>>,
+    /// Of the reference's origin (m/s) and turning (rad/s), for every object.
+    pub objects: Vec<(Vector3<f64>, Vector3<f64>)>,
 }
 
 /// Where an episode may begin.
@@ -273,6 +300,15 @@ impl Course {
             (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
         let loads = loads(task, (0..=steps).map(|step| step * every));
         frames.iter_mut().zip(loads).for_each(|(frame, loads)| frame.loads = loads);
+        let period = every as f64 * scene.config.timestep;
+        let speeds: Vec<Speeds> = (0..=steps)
+            .map(|step| {
+                let (before, after) = (step.saturating_sub(1), (step + 1).min(steps));
+                let span = (after - before) as f64 * period;
+                speeds(scene, (&frames[before], &frames[after]), span)
+            })
+            .collect();
+        frames.iter_mut().zip(speeds).for_each(|(frame, speeds)| frame.speeds = speeds);
         let starts: Vec<Start> = if task.played_starts {
             played(task, every, steps)
         } else {
@@ -318,14 +354,60 @@ fn frame(task: &Task<'_>, facts: &[HandFacts], state: usize) -> Frame {
             let at = |body: usize, point: &Point3<f64>| roots[hand] * (bodies[body] * point);
             let tips = facts[hand].tips.iter();
             let tips = tips.map(|tip| tip_frame(task, qpos, at(tip.body, &tip.point)));
-            let knuckles = facts[hand].knuckles.iter().map(|k| at(k.body, &k.point));
+            let knuckles = facts[hand].knuckles.iter().map(|knuckle| {
+                let in_world = at(knuckle.body, &knuckle.point);
+                let near = knuckle.palm.then(|| nearest(task, qpos, in_world, PALM_REACH));
+                KnuckleFrame { in_world, goal: near.and_then(|(_, goal)| goal) }
+            });
             (tips.collect(), knuckles.collect())
         })
         .unzip();
-    Frame { objects, roots, tips, knuckles, loads: Vec::new() }
+    Frame { objects, roots, tips, knuckles, loads: Vec::new(), speeds: Speeds::default() }
 }
 
+/// Velocities between two frames `span` seconds apart; none where they are the same.
+fn speeds(scene: &Scene, (from, to): (&Frame, &Frame), span: f64) -> Speeds {
+    let per_second = |way: Vector3<f64>| if span > 0.0 { way / span } else { Vector3::zeros() };
+    let turning =
+        |a: &Pose, b: &Pose| per_second((b.rotation * a.rotation.inverse()).scaled_axis());
+    let wrist = |(hand, (a, b)): (usize, (&Pose, &Pose))| {
+        let pivot = scene.hands[hand].pivot_in_root;
+        (per_second(b * pivot - a * pivot), turning(a, b))
+    };
+    let points = |frame: &Frame, hand: usize| -> Vec<Point3<f64>> {
+        let tips = frame.tips[hand].iter().map(|tip| tip.in_world);
+        tips.chain(frame.knuckles[hand].iter().map(|knuckle| knuckle.in_world)).collect()
+    };
+    let moved = |hand: usize| -> Vec<Vector3<f64>> {
+        let pairs = points(from, hand).into_iter().zip(points(to, hand));
+        pairs.map(|(a, b)| per_second(b - a)).collect()
+    };
+    let object = |(a, b): (&Pose, &Pose)| {
+        (per_second(b.translation.vector - a.translation.vector), turning(a, b))
+    };
+    Speeds {
+        wrists: from.roots.iter().zip(&to.roots).enumerate().map(wrist).collect(),
+        points: (0..from.roots.len()).map(moved).collect(),
+        objects: from.objects.iter().zip(&to.objects).map(object).collect(),
+    }
+}
+
+/// Distance of the first joint of a finger from a surface up to which it is meant to touch there, metres (DexMan,
+/// appendix: 5 cm for keypoints of the palm).
+const PALM_REACH: f64 = 0.05;
+
 fn tip_frame(task: &Task<'_>, qpos: &[f64], in_world: Point3<f64>) -> TipFrame {
+    let (distance, goal) = nearest(task, qpos, in_world, task.contact_reach);
+    TipFrame { in_world, goal, distance }
+}
+
+/// Distance of a point from the nearest object on the path, metres, and where it touches within `reach`.
+fn nearest(
+    task: &Task<'_>,
+    qpos: &[f64],
+    in_world: Point3<f64>,
+    reach: f64,
+) -> (f64, Option<Goal>) {
     let mut distance = f64::INFINITY;
     let mut goal = None;
     for (index, object) in task.objects.iter().enumerate() {
@@ -333,7 +415,7 @@ fn tip_frame(task: &Task<'_>, qpos: &[f64], in_world: Point3<f64>) -> TipFrame {
         let found = near(object, &tip_in_object);
         if found.distance < distance {
             distance = found.distance;
-            goal = (distance <= task.contact_reach).then_some(Goal {
+            goal = (distance <= reach).then_some(Goal {
                 object: index,
                 tip_in_object,
                 surface_in_object: found.surface_in_object,
@@ -341,7 +423,7 @@ fn tip_frame(task: &Task<'_>, qpos: &[f64], in_world: Point3<f64>) -> TipFrame {
             });
         }
     }
-    TipFrame { in_world, goal, distance }
+    (distance, goal)
 }
 
 /// States of the base controls played in physics.

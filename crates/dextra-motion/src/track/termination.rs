@@ -2,9 +2,9 @@
 
 use super::curriculum::Relaxation;
 use super::seen::{Level, Seen, SeenHand};
-use super::task::Frame;
+use super::task::{Frame, KnuckleFrame};
 use dextra_core::pose;
-use nalgebra::{Point3, Vector3};
+use nalgebra::Vector3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -143,10 +143,10 @@ fn astray(limits: &Termination, factor: f64, seen: &Seen, frame: &Frame, hand: u
 }
 
 /// Mean distance, metres, of a hand's joints of one level from where they should be; 0 without any.
-fn mean_distance(hand: &SeenHand, wanted: &[Point3<f64>], level: Level) -> f64 {
+pub(super) fn mean_distance(hand: &SeenHand, wanted: &[KnuckleFrame], level: Level) -> f64 {
     let pairs = hand.knuckles.iter().zip(wanted).filter(|(real, _)| real.level == level);
     let (sum, count) = pairs.fold((0.0, 0usize), |(sum, count), (real, wanted)| {
-        (sum + (real.in_world - wanted).norm(), count + 1)
+        (sum + (real.in_world - wanted.in_world).norm(), count + 1)
     });
     sum / count.max(1) as f64
 }
@@ -155,24 +155,28 @@ fn mean_distance(hand: &SeenHand, wanted: &[Point3<f64>], level: Level) -> f64 {
 mod tests {
     use super::*;
     use crate::track::seen::{SeenKnuckle, SeenTip};
-    use crate::track::task::TipFrame;
+    use crate::track::task::{Speeds, TipFrame};
     use dextra_core::Pose;
+    use nalgebra::Point3;
 
     /// A hand on its path, all of it at the origin: five tips, two proximal joints and one middle one.
     fn on_path() -> (Seen, Frame) {
         let tip = |finger| SeenTip {
             finger,
             in_world: Point3::origin(),
+            velocity: Vector3::zeros(),
             pad_in_world: Vector3::z(),
             push_in_world: Vector3::zeros(),
             near: Vec::new(),
         };
-        let joint = |level| SeenKnuckle { level, in_world: Point3::origin() };
+        let joint =
+            |level| SeenKnuckle { level, in_world: Point3::origin(), velocity: Vector3::zeros() };
         let hand = SeenHand {
             world_from_root: Pose::identity(),
             velocity: Vector3::zeros(),
             turning: Vector3::zeros(),
             pivot: Point3::origin(),
+            palm_in_world: Vector3::z(),
             joints: Vec::new(),
             joint_velocities: Vec::new(),
             wrist: [0.0; 6],
@@ -185,8 +189,9 @@ mod tests {
             objects: Vec::new(),
             roots: vec![Pose::identity()],
             tips: vec![vec![wanted; 5]],
-            knuckles: vec![vec![Point3::origin(); 3]],
+            knuckles: vec![vec![KnuckleFrame { in_world: Point3::origin(), goal: None }; 3]],
             loads: Vec::new(),
+            speeds: Speeds::default(),
         };
         (Seen { hands: vec![hand], objects: Vec::new() }, frame)
     }

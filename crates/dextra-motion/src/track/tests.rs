@@ -8,7 +8,7 @@ mod worlds;
 
 use super::compose::{Compose, Reach};
 use super::curriculum::{AssistConfig, Curriculum, Ramp, Relaxation};
-use super::evaluate::{Perturbation, evaluate, record};
+use super::evaluate::{Perturbation, Recording, evaluate, record};
 use super::randomise::{Noise, Randomisation};
 use super::*;
 use crate::evaluate::{Played, RobustnessConfig, robustness};
@@ -16,6 +16,7 @@ use crate::refine::journal::{NoJournal, Unobserved};
 use crate::refine::{RefineConfig, RefineInput, Refined, refine};
 use crate::retarget::{ObjectInput, RetargetConfig, RetargetHand, retarget};
 use crate::synth::{NoiseConfig, SynthClip, synth};
+use dextra_core::metrics::{self, Protocol, Protocols};
 use dextra_core::{Motion, Side, pose};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::{DecomposeConfig, ObjectModel};
@@ -246,6 +247,36 @@ fn without_a_policy_evaluation_counts_as_open_loop_trials_do() {
     }
     assert_eq!(counts[0], 12);
     assert!(counts[3] < 12, "{counts:?}");
+}
+
+#[test]
+fn an_evaluation_tells_which_published_rules_are_met() {
+    let refined = &fixture().refined;
+    let mut env = env(plain(4));
+    let still = |_: &[f32], actions: &mut [f32]| actions.fill(0.0);
+    let mut met = [0; Protocol::ALL.len()];
+    // From played as planned to an object that is out of reach.
+    for (offset, trials) in [(0.0, 1), (0.02, 4), (0.03, 4), (0.2, 2)] {
+        let perturbation = Perturbation { offset, seed: 4, ..Perturbation::default() };
+        let (found, played) = record(&mut env, still, &perturbation, trials).unwrap();
+        assert_eq!(found.protocols.len(), trials);
+        for (protocols, recording) in found.protocols.iter().zip(&played) {
+            // Every state of a replay, judged at the frames of the search.
+            let (scene, seed) = (&refined.scene, 0);
+            let Recording { qpos0, ctrl } = recording;
+            let rollout =
+                dextra_sim::world::replay(scene, &scene.model, hands(), qpos0, ctrl, seed);
+            let expected = metrics::evaluate(&rollout, &refined.reference).unwrap().protocols;
+            assert_eq!(*protocols, expected, "{offset}");
+            for (count, rule) in met.iter_mut().zip(Protocol::ALL) {
+                *count += usize::from(protocols.passed(rule));
+            }
+        }
+    }
+    assert!(met.iter().all(|&count| (1..11).contains(&count)), "{met:?}");
+    let broken =
+        evaluate(&mut env, |_, actions| actions.fill(f32::NAN), &Perturbation::default(), 2);
+    assert_eq!(broken.unwrap().protocols, [Protocols::default(); 2]);
 }
 
 #[test]

@@ -80,5 +80,33 @@ pub(super) fn scores(scores: &[Score]) -> String {
         .collect();
     let columns =
         ["perturbation", "success", "95 %", "by seed", "open loop", "worst error, median"];
-    format!("<div class=\"plots\">{bars}</div>{}", table(&columns, &rows))
+    format!("<div class=\"plots\">{bars}</div>{}{}", table(&columns, &rows), rules(scores))
+}
+
+/// How many trials met each published rule; nothing of results that do not say.
+fn rules(scores: &[Score]) -> String {
+    let names: Vec<&str> =
+        scores.first().map_or_else(Vec::new, |s| s.rules.keys().map(String::as_str).collect());
+    if names.is_empty() {
+        return String::new();
+    }
+    let row = |score: &Score| {
+        let share = |count: usize| 100.0 * count as f64 / score.trials.max(1) as f64;
+        let cell = |name: &&str| {
+            let met = score.rules.get(*name).copied().unwrap_or_default();
+            format!("{:.0} ({:.0})", share(met.successes), share(met.open_loop_successes))
+        };
+        let mut row = vec![escape(&score.protocol)];
+        row.extend(names.iter().map(cell));
+        row
+    };
+    let rows: Vec<_> = scores.iter().map(row).collect();
+    let escaped: Vec<String> = names.iter().map(|name| escape(name)).collect();
+    let mut columns = vec!["perturbation"];
+    columns.extend(escaped.iter().map(String::as_str));
+    format!(
+        "<p>Trials in 100 that meet each published rule at the frames of the clip, from the very start, where the \
+         object may lie off; in brackets open loop.</p>{}",
+        table(&columns, &rows)
+    )
 }

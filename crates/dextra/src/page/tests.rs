@@ -3,6 +3,7 @@ use crate::feasibility::{FeasibilityRequest, feasibility};
 use crate::hand::{HandFinding, HandReport};
 use crate::report::Report;
 use crate::report::tests::example;
+use crate::skill::trials::Met;
 use crate::skill::{RolloutReport, Score};
 use dextra_data::ClipOptions;
 
@@ -68,6 +69,7 @@ fn played(recipe: &str, successes: usize) -> RolloutReport {
         wilson_low: 0.5,
         wilson_high: 0.9,
         open_loop_successes: 7,
+        rules: [("spider".to_owned(), Met { successes: 39, open_loop_successes: 8 })].into(),
         median_worst_cm: f64::NAN,
     };
     RolloutReport {

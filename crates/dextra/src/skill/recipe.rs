@@ -83,7 +83,7 @@ pub struct Recipe {
     pub source: String,
     /// What is corrected.
     pub base: Base,
-    /// Most iterations.
+    /// Most iterations; 0 learns nothing and judges what the policy begins with.
     pub iterations: u64,
     /// When it may end earlier.
     #[serde(default)]
@@ -103,8 +103,9 @@ pub struct Recipe {
 }
 
 /// Names and texts of the built-in recipes.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("dextra", include_str!("../../recipes/dextra.toml")),
+    ("retarget", include_str!("../../recipes/retarget.toml")),
     ("residual", include_str!("../../recipes/residual.toml")),
     ("rl", include_str!("../../recipes/rl.toml")),
     ("maniptrans", include_str!("../../recipes/maniptrans.toml")),
@@ -165,9 +166,8 @@ impl Recipe {
         if let Some(key) = table.iter().find_map(|(key, value)| not_a_number(key, value)) {
             return Err(refuse(format!("`{key}` is not a number")));
         }
-        let ones = [recipe.iterations, recipe.validation.every, recipe.validation.trials as u64];
-        if ones.contains(&0) {
-            let what = "iterations, validation.every and validation.trials must be at least 1";
+        if recipe.validation.every == 0 || recipe.validation.trials == 0 {
+            let what = "validation.every and validation.trials must be at least 1";
             return Err(refuse(what.to_owned()));
         }
         if recipe.imitator.is_some() != recipe.track.below.is_some() {

@@ -2,12 +2,13 @@
 
 use super::actor::Actor;
 use crate::error::Error;
-use dextra_core::metrics::wilson_interval;
+use dextra_core::metrics::{Protocol as Rule, wilson_interval};
 use dextra_learn::LearnError;
 use dextra_motion::track::TrackEnv;
 use dextra_motion::track::evaluate::{self, Evaluation, Perturbation, Recording};
 use dextra_motion::track::randomise::Noise;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A named perturbation.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,9 +74,22 @@ pub struct Score {
     pub wilson_high: f64,
     /// Successes of the base motion alone.
     pub open_loop_successes: usize,
+    /// How many trials met each published rule, judged at every frame from the very start; see
+    /// [`dextra_core::metrics::Protocol`].
+    #[serde(default)]
+    pub rules: BTreeMap<String, Met>,
     /// Median over the trials of the largest position error, centimetres.
     #[serde(deserialize_with = "crate::report::nan_for_null")]
     pub median_worst_cm: f64,
+}
+
+/// Trials that met a published rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Met {
+    /// With the policy.
+    pub successes: usize,
+    /// With the base alone, on the same draws.
+    pub open_loop_successes: usize,
 }
 
 /// Plays a protocol and keeps what was played.
@@ -138,6 +152,7 @@ pub(crate) fn score(
     (seeds, trials): (&[u64], usize),
 ) -> Result<Score, Error> {
     let (mut by_seed, mut worst, mut open_loop_successes) = (Vec::new(), Vec::new(), 0);
+    let mut rules: BTreeMap<String, Met> = BTreeMap::new();
     let mut name = "";
     for &seed in seeds {
         let protocol = protocols(seed).swap_remove(index);
@@ -146,7 +161,16 @@ pub(crate) fn score(
         let followed = env.set_anchor(false);
         let open = play(env, None, &protocol.perturbation, trials);
         env.set_anchor(followed);
-        open_loop_successes += open?.successes;
+        let open = open?;
+        for rule in Rule::ALL {
+            let met = |played: &Evaluation| {
+                played.protocols.iter().filter(|protocols| protocols.passed(rule)).count()
+            };
+            let sum = rules.entry(rule.name().to_owned()).or_default();
+            sum.successes += met(&closed);
+            sum.open_loop_successes += met(&open);
+        }
+        open_loop_successes += open.successes;
         by_seed.push(closed.successes);
         worst.extend(closed.worst_position);
     }
@@ -162,6 +186,7 @@ pub(crate) fn score(
         wilson_low,
         wilson_high,
         open_loop_successes,
+        rules,
         median_worst_cm: worst.get(worst.len() / 2).map_or(f64::NAN, |m| m * 100.0),
     })
 }

@@ -86,6 +86,25 @@ fn a_skill_is_brought_back_as_it_was_judged() {
 }
 
 #[test]
+fn the_recipe_that_learns_nothing_plays_the_base_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let alone =
+        TransferRequest { policy: Some("retarget".to_owned()), ..tiny(dir.path(), "retargeted") };
+    let policy = transfer(&alone, &Silent).unwrap().policy.unwrap();
+    assert_eq!((policy.iterations, policy.env_steps), (0, 0));
+    for score in &policy.scores {
+        assert_eq!(score.successes, score.open_loop_successes, "{score:?}");
+        let rules: Vec<&str> = score.rules.keys().map(String::as_str).collect();
+        let named =
+            ["dexman", "dextrack_10cm_20deg", "dextrack_10cm_40deg", "maniptrans", "spider"];
+        assert_eq!(rules, named);
+        for met in score.rules.values() {
+            assert_eq!(met.successes, met.open_loop_successes, "{score:?}");
+        }
+    }
+}
+
+#[test]
 fn the_same_training_is_not_repeated_and_another_one_begins_anew() {
     let dir = tempfile::tempdir().unwrap();
     let first = tiny(dir.path(), "retargeted");

@@ -1,6 +1,6 @@
 use super::*;
-use crate::track::seen::{Near, SeenObject};
-use crate::track::task::TipFrame;
+use crate::track::seen::{Near, SeenKnuckle, SeenObject, SeenTip};
+use crate::track::task::{KnuckleFrame, Speeds, TipFrame};
 use crate::track::wrench::Load;
 use nalgebra::UnitQuaternion;
 
@@ -26,6 +26,7 @@ fn tip(z: f64) -> SeenTip {
     SeenTip {
         finger: 1,
         in_world: Point3::new(0.0, 0.0, z),
+        velocity: Vector3::new(0.3, 0.0, 0.0),
         pad_in_world: -Vector3::z(),
         push_in_world: Vector3::new(0.0, 0.0, -2.0),
         near: vec![Near {
@@ -40,20 +41,32 @@ fn tip(z: f64) -> SeenTip {
 fn scene() -> (Seen, Frame) {
     let hand = SeenHand {
         world_from_root: at(0.0, 0.03, 0.2),
-        velocity: Vector3::zeros(),
-        turning: Vector3::zeros(),
+        velocity: Vector3::new(0.0, 0.3, 0.4),
+        turning: Vector3::new(1.0, 0.0, 0.0),
         pivot: Point3::origin(),
+        palm_in_world: -Vector3::z(),
         joints: Vec::new(),
         joint_velocities: Vec::new(),
         wrist: [0.0; 6],
         lengths: Vec::new(),
         tips: vec![tip(0.07)],
-        knuckles: Vec::new(),
+        knuckles: vec![
+            SeenKnuckle {
+                level: Level::Proximal,
+                in_world: Point3::new(0.0, 0.0, 0.09),
+                velocity: Vector3::zeros(),
+            },
+            SeenKnuckle {
+                level: Level::Middle,
+                in_world: Point3::new(0.0, 0.0, 0.08),
+                velocity: Vector3::zeros(),
+            },
+        ],
     };
     let object = SeenObject {
         pose: at(0.0, 0.0, 0.0),
-        velocity: Vector3::zeros(),
-        turning: Vector3::zeros(),
+        velocity: Vector3::new(0.2, 0.0, 0.0),
+        turning: Vector3::new(0.0, 0.0, 2.0),
         force: Vector3::new(0.0, 0.6, 1.162),
         torque: Vector3::zeros(),
     };
@@ -66,13 +79,21 @@ fn scene() -> (Seen, Frame) {
             goal: Some(upper()),
             distance: 0.025,
         }]],
-        knuckles: vec![Vec::new()],
+        knuckles: vec![vec![
+            KnuckleFrame { in_world: Point3::new(0.0, 0.0, 0.08), goal: Some(upper()) },
+            KnuckleFrame { in_world: Point3::new(0.0, 0.03, 0.08), goal: None },
+        ]],
         loads: vec![Load {
             inertial: Vector3::zeros(),
             weight: Vector3::new(0.0, 0.0, -1.962),
             torque: Vector3::zeros(),
             length: 0.05,
         }],
+        speeds: Speeds {
+            wrists: vec![(Vector3::zeros(), Vector3::zeros())],
+            points: vec![vec![Vector3::zeros(), Vector3::new(0.0, 0.0, 0.6), Vector3::zeros()]],
+            objects: vec![(Vector3::zeros(), Vector3::new(0.0, 0.0, 1.0))],
+        },
     };
     (Seen { hands: vec![hand], objects: vec![object] }, frame)
 }
@@ -116,6 +137,14 @@ fn maniptrans_has_its_weights() {
     close(term(&found, "wrist_rotation"), 0.6 * (-0.5f64).exp());
     // The tip is 2.5 cm away in the demonstration, so half of its 2 N counts: exp(-1 / 1).
     close(term(&found, "contact_force"), (-1.0f64).exp());
+    close(term(&found, "proximal"), 0.5 * (-50.0 * 0.01f64).exp());
+    close(term(&found, "middle"), 0.3 * (-40.0 * 0.03f64).exp());
+    close(term(&found, "wrist_velocity"), 0.1 * (-0.5f64).exp());
+    close(term(&found, "wrist_turning"), 0.05 * (-1.0f64).exp());
+    // The tip is 0.3 m/s off, one knuckle 0.6 m/s, the other not at all.
+    close(term(&found, "point_velocity"), 0.1 * (-0.3f64).exp());
+    close(term(&found, "object_velocity"), 0.1 * (-0.2f64).exp());
+    close(term(&found, "object_turning"), 0.1 * (-1.0f64).exp());
     close(term(&found, "power"), 0.5 * (-1.0f64).exp());
     close(term(&found, "wrist_power"), 0.5 * (-1.0f64).exp());
     close(term(&found, "action"), 0.0);
@@ -128,23 +157,26 @@ fn dexman_rewards_more_when_the_object_is_lifted() {
     close(term(&found, "object_position"), 4.1 * 5.0 * (-4.0f64).exp());
     close(term(&found, "object_rotation"), 4.1 * (-1.5f64).exp());
     // The tip is 2 cm from the surface and looks straight at it: 0.5 * 2 * e^{-400 * 0.0004} * 2.
-    close(term(&found, "contact_prior"), 2.0 * (-0.16f64).exp());
+    // So does the palm's point of one knuckle from 4 cm, of four times the weight.
+    let palm = 8.0 * (-0.64f64).exp();
+    close(term(&found, "contact_prior"), 2.0 * (-0.16f64).exp() + palm);
     let resting = RewardConfig { lifted_height: 0.03, ..RewardConfig::dexman() };
     let found = terms(&resting, &Effort::default());
     close(term(&found, "object_position"), 0.1 * 5.0 * (-4.0f64).exp());
-    close(term(&found, "contact_prior"), (-0.16f64).exp());
+    close(term(&found, "contact_prior"), (-0.16f64).exp() + palm / 2.0);
 }
 
 #[test]
 fn the_contact_prior_wants_the_pad_and_not_the_back() {
     let prior = RewardConfig::dexman().contact_prior;
-    let back = SeenTip { pad_in_world: Vector3::z(), ..tip(0.07) };
-    close(contact_prior(&prior, &back, &Pose::identity(), &upper(), false), 0.0);
-    let sideways = SeenTip { pad_in_world: Vector3::x(), ..tip(0.07) };
-    let half = contact_prior(&prior, &sideways, &Pose::identity(), &upper(), false);
-    close(half, 0.5 * (-0.16f64).exp());
+    let paid = |z: f64, pad: Vector3<f64>| {
+        let point = (&Point3::new(0.0, 0.0, z), &pad, prior.weight);
+        contact_prior(&prior, point, &Pose::identity(), &upper(), false)
+    };
+    close(paid(0.07, Vector3::z()), 0.0);
+    close(paid(0.07, Vector3::x()), 0.5 * (-0.16f64).exp());
     // On the very point, the direction is into the surface.
-    close(contact_prior(&prior, &tip(0.05), &Pose::identity(), &upper(), false), 1.0);
+    close(paid(0.05, -Vector3::z()), 1.0);
 }
 
 #[test]

@@ -257,3 +257,78 @@ fn pads_look_at_what_is_grasped() {
     }
     assert!(touching >= 2);
 }
+
+/// Velocities of points against their places a moment later and earlier, on joint positions that move with `qvel`.
+#[test]
+fn points_move_as_their_joints_do() {
+    const MOMENT: f64 = 1e-4;
+    let f = fixture();
+    let scene = &f.refined.scene;
+    let facts = [HandFacts::new(scene, &f.hand, 0)];
+    let middle = &f.refined.rollout.qpos[f.refined.rollout.qpos.len() / 2];
+    let place = &scene.hands[0];
+    let moving: Vec<usize> = place.wrist_qpos.iter().chain(&place.joint_qpos).copied().collect();
+    let mut qvel = vec![0.0; scene.model.ffi().nv as usize];
+    let mut shift = vec![0.0; middle.len()];
+    for (i, &at) in moving.iter().enumerate() {
+        qvel[scene.dof(at)] = (i as f64 * 1.7).sin();
+        shift[at] = qvel[scene.dof(at)] * MOMENT;
+    }
+    let at = |way: f64| {
+        let qpos: Vec<f64> = middle.iter().zip(&shift).map(|(q, s)| q + way * s).collect();
+        see(scene, hands(), &facts, &f.objects, &qpos, &qvel, &[]).hands.swap_remove(0)
+    };
+    let (now, before, after) = (at(0.0), at(-1.0), at(1.0));
+    let check = |velocity: &Vector3<f64>, before: &Point3<f64>, after: &Point3<f64>| {
+        let expected = (after - before) / (2.0 * MOMENT);
+        assert!((velocity - expected).norm() < 1e-6, "{velocity} {expected}");
+        assert!(expected.norm() > 0.05);
+    };
+    for ((now, before), after) in now.tips.iter().zip(&before.tips).zip(&after.tips) {
+        check(&now.velocity, &before.in_world, &after.in_world);
+    }
+    assert!(now.knuckles.len() >= 6, "{}", now.knuckles.len());
+    for ((now, before), after) in now.knuckles.iter().zip(&before.knuckles).zip(&after.knuckles) {
+        check(&now.velocity, &before.in_world, &after.in_world);
+    }
+    check(&now.velocity, &before.pivot, &after.pivot);
+}
+
+/// What is demanded of velocities, on a rollout that keeps to its path: near what its own states have.
+#[test]
+fn demanded_speeds_are_those_of_the_path() {
+    let f = fixture();
+    let (scene, rollout) = (&f.refined.scene, &f.refined.rollout);
+    let env = env(plain(1));
+    let facts = [HandFacts::new(scene, &f.hand, 0)];
+    let mut worst = 0.0f64;
+    for (step, frame) in env.course.frames.iter().enumerate().skip(1) {
+        let Some(next) = rollout.qpos.get(3 * step + 3) else { break };
+        let before = &rollout.qpos[3 * step - 3];
+        let span = 6.0 * rollout.dt;
+        let qvel = vec![0.0; scene.model.ffi().nv as usize];
+        let at = |qpos: &[f64]| see(scene, hands(), &facts, &f.objects, qpos, &qvel, &[]);
+        let (from, to) = (at(before).hands.swap_remove(0), at(next).hands.swap_remove(0));
+        let wanted = &frame.speeds.points[0];
+        assert_eq!(wanted.len(), from.tips.len() + from.knuckles.len());
+        let pairs =
+            from.tips.iter().map(|t| t.in_world).chain(from.knuckles.iter().map(|k| k.in_world));
+        let later =
+            to.tips.iter().map(|t| t.in_world).chain(to.knuckles.iter().map(|k| k.in_world));
+        for ((a, b), wanted) in pairs.zip(later).zip(wanted) {
+            worst = worst.max(((b - a) / span - wanted).norm());
+        }
+        worst = worst.max(((to.pivot - from.pivot) / span - frame.speeds.wrists[0].0).norm());
+        // The root turns between the two by that rate for that long, about that axis.
+        let turned = UnitQuaternion::from_scaled_axis(frame.speeds.wrists[0].1 * span);
+        let again = turned * from.world_from_root.rotation;
+        worst = worst.max(again.angle_to(&to.world_from_root.rotation));
+        let reference = &f.refined.timeline.reference[0];
+        let wanted = &frame.speeds.objects[0];
+        let (a, b) = (&reference[3 * step - 3], &reference[3 * step + 3]);
+        worst = worst.max(((b * Point3::origin() - a * Point3::origin()) / span - wanted.0).norm());
+        let again = UnitQuaternion::from_scaled_axis(wanted.1 * span) * a.rotation;
+        worst = worst.max(again.angle_to(&b.rotation));
+    }
+    assert!(worst < 1e-9, "{worst}");
+}
