@@ -42,4 +42,4 @@ pub use network::{Activation, ActorCritic, Affine, Mlp, NetworkConfig, Parameter
 pub use normaliser::{Moments, Scaler};
 pub use policy::Policy;
 pub use ppo::{PpoConfig, steered_rate};
-pub use train::{TrainConfig, Trained, train};
+pub use train::{Damaged, TrainConfig, Trained, train};

@@ -56,17 +56,29 @@ pub struct Trained {
     pub resumed_from: Option<u64>,
     /// Whether `watch` ended it early.
     pub interrupted: bool,
+    /// Newer checkpoints that could not be read, which are set aside, and why.
+    pub damaged: Vec<Damaged>,
+}
+
+/// A checkpoint that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Where it is now.
+    pub folder: PathBuf,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 /// Trains a policy in `env` and writes `metrics.jsonl` and `checkpoints/<iteration>/` into `folder`.
 ///
 /// Where `folder` has checkpoints, training goes on from the newest and gives the same bits as if it had
-/// never been interrupted. `watch` sees every iteration and may end the training, which then leaves
+/// never been interrupted. Where that one is damaged, an older one takes its place, and the damaged one is renamed
+/// to `<iteration>.damaged`. `watch` sees every iteration and may end the training, which then leaves
 /// a checkpoint to go on from.
 ///
 /// # Errors
 /// - [`LearnError::Setting`]: a setting makes no sense.
-/// - [`LearnError::Field`] and others on files: a checkpoint is damaged, of another contract, or of other
+/// - [`LearnError::Field`] and others on files: every checkpoint is damaged, of another contract, or of other
 ///   settings than `config` (only the number of iterations and what concerns checkpoints may differ).
 /// - [`LearnError::Env`]: the environment failed.
 /// - [`LearnError::Stopped`]: a reward, an observation or a loss is not finite or beyond its limit.
@@ -81,8 +93,9 @@ pub fn train(
     let contract = env.contract().clone();
     let checkpoints = folder.join("checkpoints");
     std::fs::create_dir_all(&checkpoints).map_err(|e| LearnError::io(&checkpoints, "make", e))?;
-    let (start, mut newest) = match checkpoint::list(&checkpoints)?.pop() {
-        Some(newest) => (resume(env, config, &newest)?, newest),
+    let mut damaged = Vec::new();
+    let (start, mut newest) = match resume_newest(env, config, &checkpoints, &mut damaged)? {
+        Some(found) => found,
         None => {
             let start = begin(env, config)?;
             let first = start.write(&contract, &checkpoints, config.checkpoints_kept)?;
@@ -118,7 +131,7 @@ pub fn train(
             written = learner.iteration;
         }
     }
-    Ok(Trained { learner, checkpoint: newest, resumed_from, interrupted })
+    Ok(Trained { learner, checkpoint: newest, resumed_from, interrupted, damaged })
 }
 
 /// One iteration: a rollout and an update.
@@ -179,6 +192,38 @@ fn begin(env: &mut dyn Env, config: &TrainConfig) -> Result<Checkpoint, LearnErr
         play: Play { observations, returns: vec![0.0; worlds], lengths: vec![0; worlds] },
         environment: env.save().map_err(LearnError::Env)?,
     })
+}
+
+/// The newest checkpoint that can be read, and its folder; newer ones are set aside. `None` without any
+/// checkpoint; the error is that of the newest.
+fn resume_newest(
+    env: &mut dyn Env,
+    config: &TrainConfig,
+    checkpoints: &Path,
+    damaged: &mut Vec<Damaged>,
+) -> Result<Option<(Checkpoint, PathBuf)>, LearnError> {
+    let mut refused: Vec<(PathBuf, LearnError)> = Vec::new();
+    for folder in checkpoint::list(checkpoints)?.into_iter().rev() {
+        match resume(env, config, &folder) {
+            Ok(found) => {
+                for (folder, error) in refused {
+                    let aside = folder.with_extension("damaged");
+                    let io = |e| LearnError::io(&folder, "set aside", e);
+                    if aside.exists() {
+                        std::fs::remove_dir_all(&aside).map_err(io)?;
+                    }
+                    std::fs::rename(&folder, &aside).map_err(io)?;
+                    damaged.push(Damaged { folder: aside, problem: error.to_string() });
+                }
+                return Ok(Some((found, folder)));
+            }
+            Err(error) => refused.push((folder, error)),
+        }
+    }
+    match refused.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(None),
+    }
 }
 
 /// The state of a checkpoint, which must be of the same settings.

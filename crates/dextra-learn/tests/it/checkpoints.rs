@@ -2,7 +2,7 @@
 
 use crate::tasks::{Batch, Pendulum, Reach, small};
 use dextra_data::atomic::sha256_hex;
-use dextra_learn::{Contract, Env, Policy, read_contract, train};
+use dextra_learn::{Contract, Env, Policy, TrainConfig, read_contract, train};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use std::fs;
@@ -47,6 +47,7 @@ fn another_contract_is_refused_by_name() {
 fn truncated_and_altered_files_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let (path, contract) = checkpoint(dir.path());
+    only(&path);
     let resume = || {
         let mut env = Batch::<Reach>::new(8).for_hand("5ad0");
         let result = train(&mut env, &small(1, 4), dir.path(), &mut |_| ControlFlow::Continue(()));
@@ -82,6 +83,59 @@ fn truncated_and_altered_files_are_refused_by_name() {
         fs::write(&file, &whole).unwrap();
     }
     Policy::load(&path, &contract).unwrap();
+}
+
+/// Removes the checkpoints beside `path`.
+fn only(path: &Path) {
+    for other in fs::read_dir(path.parent().unwrap()).unwrap() {
+        let other = other.unwrap().path();
+        if other != path {
+            fs::remove_dir_all(other).unwrap();
+        }
+    }
+}
+
+#[test]
+fn training_goes_on_from_an_older_checkpoint_where_newer_ones_are_damaged() {
+    let run = |seed: u64, iterations: u64, folder: &Path| {
+        let config = TrainConfig { checkpoint_every: 1, ..small(seed, iterations) };
+        let mut env = Batch::<Reach>::new(8).for_hand("5ad0");
+        train(&mut env, &config, folder, &mut |_| ControlFlow::Continue(()))
+    };
+    let (whole, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let undisturbed = run(1, 5, whole.path()).unwrap();
+    assert!(undisturbed.damaged.is_empty());
+    let path = run(1, 3, dir.path()).unwrap().checkpoint;
+    let folders = || {
+        let names = fs::read_dir(path.parent().unwrap()).unwrap();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let before = folders();
+    assert_eq!(before, ["00000001", "00000002", "00000003"]);
+    let older = path.with_file_name("00000002");
+    let file = path.join("environment.bin");
+    fs::write(&file, &fs::read(&file).unwrap()[..3]).unwrap();
+    fs::remove_file(older.join("training.json")).unwrap();
+
+    let trained = run(1, 5, dir.path()).unwrap();
+    assert_eq!(trained.resumed_from, Some(1));
+    assert_eq!(trained.learner, undisturbed.learner);
+    let problems: Vec<&str> = trained.damaged.iter().map(|d| d.problem.as_str()).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("environment.bin"), "{problems:?}");
+    assert!(problems[1].contains("training.json"), "{problems:?}");
+    for damaged in &trained.damaged {
+        assert!(damaged.folder.is_dir() && damaged.folder.extension().unwrap() == "damaged");
+    }
+
+    // With other settings no checkpoint is of use, and none is touched.
+    let before = folders();
+    let other = run(2, 6, dir.path()).unwrap_err().to_string();
+    assert!(other.contains("config.seed"), "{other}");
+    assert_eq!(folders(), before);
 }
 
 #[test]

@@ -96,7 +96,9 @@ pub fn place(wanted: &[Wanted<'_>], dt: f64, table: f64) -> Vec<Stand> {
                 placed(&wanted[0], a, loads[0].as_ref()),
                 placed(&wanted[1], b, loads[1].as_ref()),
             ];
-            let mut struck: Vec<usize> = strikes(&both, table).iter().map(|s| s.frame).collect();
+            // Without a table: where one strikes that, it was counted alone, and would hide what two strike.
+            let struck = strikes(&both, f64::NEG_INFINITY);
+            let mut struck: Vec<usize> = struck.iter().map(|s| s.frame).collect();
             struck.dedup();
             let cost = alone + near + 10.0 * struck.len() as f64;
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {

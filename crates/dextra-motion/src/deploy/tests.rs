@@ -158,6 +158,42 @@ fn a_stand_is_found_from_which_the_path_can_be_followed() {
     assert_eq!((fixed[0].world_from_base, fixed[0].turn), (given, 0.5));
 }
 
+/// Wrists that have to pass below the table wherever the arms stand: that is no licence to pass through each other.
+#[test]
+fn stands_keep_two_arms_apart_even_where_both_strike_the_table() {
+    const TABLE: f64 = 0.35;
+    let (_, arm) = fr3();
+    let beside = |y: f64| -> Vec<Pose> {
+        let moved = |pose: Pose| Pose::translation(0.0, y, 0.0) * pose;
+        half_circle(24).into_iter().map(moved).collect()
+    };
+    let paths = [beside(-0.08), beside(0.08)];
+    let wanted = |path| Wanted { arm: &arm, path, load: None, base: None, turn: None };
+    let stands = place(&paths.each_ref().map(|path| wanted(path)), 0.05, TABLE);
+    let follows = |i: usize| {
+        let stand = &stands[i];
+        follow(&arm, &stand.world_from_base, &stand.path(&paths[i]), 0.05, None, TABLE)
+    };
+    let followed = [follows(0), follows(1)];
+    let placed = [0, 1].map(|i| Placed {
+        name: ["one", "two"][i],
+        arm: &arm,
+        world_from_base: stands[i].world_from_base,
+        followed: &followed[i],
+        load: None,
+    });
+    let struck = strikes(&placed, TABLE);
+    let mut below: Vec<usize> =
+        struck.iter().filter(|s| s.what.ends_with("table")).map(|s| s.frame).collect();
+    below.dedup();
+    assert_eq!(below.len(), 24);
+    let mut each_other: Vec<usize> =
+        struck.iter().filter(|s| !s.what.ends_with("table")).map(|s| s.frame).collect();
+    each_other.dedup();
+    // Only every fourth frame is looked at for two arms. Where the table hid the rest, it was all 24.
+    assert!(each_other.len() < 18, "{each_other:?}");
+}
+
 #[test]
 fn the_distance_of_segments_is_that_of_their_nearest_points() {
     let mut rng = Pcg64::seed_from_u64(3);

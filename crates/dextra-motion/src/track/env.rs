@@ -1,5 +1,6 @@
 //! The environment: many worlds that play a base motion which a policy corrects.
 
+mod checks;
 mod judging;
 mod state;
 
@@ -14,6 +15,7 @@ use super::randomise::{Fields, Noise, Randomisation, Variation, generator};
 use super::reward::{Effort, RewardConfig, TERMS, mean_square};
 use super::task::{Course, QPOS_IN_STATE, Task};
 use super::termination::Termination;
+use checks::check;
 use dextra_sim::batch::{Batch, Sensed, Wrenches};
 use judging::{Shared, is_good};
 use rand::RngExt;
@@ -632,34 +634,4 @@ impl<'a> TrackEnv<'a> {
         (self.term_sums, self.term_count) = ([0.0; TERMS.len()], 0);
         means
     }
-}
-
-/// More points than any surface needs would only fill the memory.
-const MOST_BASIS_POINTS: usize = 4096;
-
-/// Checks the settings; returns the physics steps per control step.
-fn check(task: &Task<'_>, config: &TrackConfig) -> Result<usize, TrackError> {
-    let setting = |what, wanted, got: String| Err(TrackError::Setting { what, wanted, got });
-    if config.worlds == 0 {
-        return setting("worlds", "at least 1", "0".to_owned());
-    }
-    if !(1..=3).contains(&config.observations.future) {
-        return setting("observations.future", "1 to 3", config.observations.future.to_string());
-    }
-    let every = (config.control_period / task.scene.config.timestep).round();
-    if !(1.0..=100.0).contains(&every) {
-        let got = config.control_period.to_string();
-        return setting("control_period", "1 to 100 physics steps", got);
-    }
-    if config.observations.basis_points > MOST_BASIS_POINTS {
-        let got = config.observations.basis_points.to_string();
-        return setting("observations.basis_points", "at most 4096", got);
-    }
-    let shares = [("from_start", config.from_start), ("last_start", config.last_start)];
-    for (what, value) in shares {
-        if !(0.0..=1.0).contains(&value) {
-            return setting(what, "between 0 and 1", value.to_string());
-        }
-    }
-    Ok(every as usize)
 }

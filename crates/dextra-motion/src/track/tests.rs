@@ -479,6 +479,21 @@ fn settings_that_make_no_sense_are_named() {
     let mut vast = TrackConfig::default();
     vast.observations.basis_points = 100_000_000_000;
     assert_eq!(refused(vast), "observations.basis_points");
+    let random = |change: fn(&mut Randomisation)| {
+        let mut config = TrackConfig::default();
+        change(&mut config.randomisation);
+        refused(config)
+    };
+    assert_eq!(random(|r| r.mass = (-0.5, 1.5)), "randomisation.mass");
+    assert_eq!(random(|r| r.mass = (1.5, 0.5)), "randomisation.mass");
+    assert_eq!(random(|r| r.friction = (0.0, 1.0)), "randomisation.friction");
+    assert_eq!(random(|r| r.gain = (1.0, f64::INFINITY)), "randomisation.gain");
+    assert_eq!(random(|r| r.offset = -0.01), "randomisation.offset");
+    assert_eq!(random(|r| r.noise.force = f64::NAN), "randomisation.noise.force");
+    assert_eq!(random(|r| r.late = 1.5), "randomisation.late");
+    let mut slippery = TrackConfig::default();
+    slippery.curriculum.friction = Ramp { from: -1.0, to: 1.0, steps: 5 };
+    assert_eq!(refused(slippery), "curriculum.friction");
     let short = Task { base: vec![0.0; 5], ..task() };
     assert!(matches!(TrackEnv::new(short, plain(1)), Err(TrackError::Task(_))));
     let mut env = env(plain(2));

@@ -10,7 +10,7 @@ use crate::film::write_png;
 use crate::plots::learning;
 use crate::progress::Reporter;
 use dextra_data::atomic;
-use dextra_learn::{IterationMetrics, LearnError, TrainConfig};
+use dextra_learn::{Damaged, IterationMetrics, LearnError, TrainConfig};
 use dextra_motion::track::{Task, TrackConfig, TrackEnv, TrackError};
 use dextra_sim::scene::Scene;
 use serde::{Deserialize, Serialize};
@@ -118,6 +118,7 @@ pub fn train(
             }
             Err(error) => return Err(Error::stage(STAGE)(error)),
         };
+        tell_damaged(&trained.damaged, &mut notes);
         let actor = Actor::load(&trained.checkpoint, &worlds.env, hands, imitator.clone())?;
         let (near, mean) = validate(&mut worlds, &actor, seed, recipe.validation.trials)?;
         let (iteration, steps) = (trained.learner.iteration, trained.learner.steps);
@@ -170,10 +171,19 @@ fn imitate(
     let folder = dir.join(IMITATOR);
     let trained = dextra_learn::train(&mut worlds, &config, &folder.join(TRAINING), &mut watch)
         .map_err(Error::stage(STAGE))?;
+    tell_damaged(&trained.damaged, notes);
     if trained.learner.iteration < recipe.iterations {
         return Err(Error::Cancelled { stage: IMITATOR.to_owned() });
     }
     keep(&trained.checkpoint, &folder.join(BEST))
+}
+
+/// Says which checkpoints were of no use.
+fn tell_damaged(damaged: &[Damaged], notes: &mut Vec<String>) {
+    notes.extend(damaged.iter().map(|Damaged { folder, problem }| {
+        let folder = folder.display();
+        format!("a damaged checkpoint was set aside as {folder}, and an older one taken: {problem}")
+    }));
 }
 
 /// The mirror image of a motion of two hands; where it has none, a note says why.

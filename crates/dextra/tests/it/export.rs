@@ -1,7 +1,7 @@
 //! A result in the terms of real machines.
 
 use crate::cube_on_allegro;
-use dextra::{RobotRequest, RobotStatus, Side, Silent, export_robot};
+use dextra::{RobotRequest, RobotStatus, Side, Silent, Status, export_robot, transfer};
 use dextra_data::Npz;
 use std::path::Path;
 use std::process::Command;
@@ -95,6 +95,59 @@ fn another_hand_follows_with_its_fingertips() {
     assert_eq!(names[1], "little_count");
     let counts = rows.iter().flat_map(|row| &row[1..]);
     assert!(counts.clone().all(|c| (0.0..=1000.0).contains(c) && c.fract() == 0.0));
+}
+
+/// The built-in six-servo hand with its coupled joints set free: twelve joints, twelve servos.
+fn twelve_joints(dir: &Path) -> String {
+    let hands = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/hands");
+    let model = std::fs::read_to_string(hands.join("inspire.xml")).unwrap();
+    let (before, rest) = model.split_once("<equality>").unwrap();
+    let (coupled, after) = rest.split_once("</equality>").unwrap();
+    let names = coupled.split("<joint name=\"").skip(1).map(|part| part.split('"').next().unwrap());
+    let servo = |name| format!("<position name=\"{name}\" joint=\"{name}\" class=\"inspire\"/>\n");
+    let servos: String = names.map(servo).collect();
+    let free = format!("{before}{}", after.replace("</actuator>", &(servos + "</actuator>")));
+    let path = dir.join("inspire12.xml");
+    std::fs::write(&path, free).unwrap();
+    std::fs::copy(hands.join("inspire.toml"), dir.join("inspire12.toml")).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_hand_with_six_servos_follows_one_with_twelve() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let hand = twelve_joints(dir.path());
+    let report = transfer(&crate::request("cube", &hand, &out), &Silent).unwrap();
+    assert_eq!(report.status, Status::Accepted, "{:?}", report.cause);
+    let request = |onto: &str, to: &str| RobotRequest {
+        result: out.clone(),
+        onto: Some(onto.into()),
+        out: Some(dir.path().join(to)),
+        ..RobotRequest::default()
+    };
+    let robot = export_robot(&request("inspire", "robot"), &Silent).unwrap();
+    let aligned = &robot.alignment[0];
+    assert_eq!(aligned.fingers, ["thumb", "index", "middle", "ring", "pinky"]);
+    // The palm is the same and so are the fingers: what differs is that six joints follow six others. Fingers that
+    // hold the cube stay near; one in the air may be bent as none of the coupled hand's can be.
+    assert!(aligned.tip_mean_mm > 0.1 && aligned.tip_mean_mm < 6.0, "{}", aligned.tip_mean_mm);
+    let (comments, names, rows) = table(&dir.path().join("robot/right_hand.csv"));
+    assert!(comments.iter().any(|line| line.contains("inspire")), "{comments:?}");
+    assert_eq!(names.len(), 7, "{names:?}");
+    let counts = rows.iter().flat_map(|row| &row[1..]);
+    assert!(counts.clone().all(|c| (0.0..=1000.0).contains(c) && c.fract() == 0.0));
+    // Smoothness in time: no channel jumps by a tenth of its range from one row to the next.
+    let jump = rows.windows(2).flat_map(|pair| pair[0][1..].iter().zip(&pair[1][1..]));
+    let largest = jump.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(largest < 100.0, "{largest}");
+    // Thumb and index, which hold the cube, close as far as the simulated hand's do.
+    let span = |channel: usize| {
+        let values = rows.iter().map(|row| row[channel]);
+        values.clone().fold(f64::MIN, f64::max) - values.fold(f64::MAX, f64::min)
+    };
+    let index = names.iter().position(|name| name.starts_with("index")).unwrap();
+    assert!(span(index) > 100.0, "{}", span(index));
 }
 
 #[test]
