@@ -111,6 +111,45 @@ fn keypoints_come_from_json_and_csv() {
     assert!(error.to_string().contains("line 3"), "{error}");
 }
 
+/// Arrays written by NumPy (`fixtures/keypoints/make.py`).
+#[test]
+fn keypoints_come_from_numpy() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keypoints");
+    let right = import(Format::Keypoints, &folder.join("hands.npz"), &ImportOptions::default());
+    let right = right.unwrap();
+    // The first of twenty frames is not seen.
+    assert_eq!((right.frames(), right.fps, right.hands[0].side), (19, 25.0, Side::Right));
+    assert!(noted(&right.provenance.notes, "frames, 1 to 19 are kept"));
+    let left = import(Format::Keypoints, &folder.join("left.npy"), &at(25.0)).unwrap();
+    assert_eq!((left.frames(), left.hands[0].side), (20, Side::Left));
+    assert!(noted(&left.provenance.notes, "unit is read as cm"));
+    // The tip of the thumb from the wrist in the last frame, bent by 0.38, 0.76 and 1.14: mirrored in x.
+    let (mut x, mut y, mut z) = (-0.03, 0.02, 0.0);
+    for (length, angle) in [(0.04, 0.38f64), (0.025, 0.76), (0.02, 1.14)] {
+        x -= 0.7 * length * angle.cos();
+        y += 0.7 * length * angle.cos();
+        z -= length * angle.sin();
+    }
+    let tip = |demo: &dextra_core::Demonstration| {
+        let last = demo.hands[0].keypoints_in_world.last().unwrap();
+        last[4] - last[0]
+    };
+    assert!((tip(&right) - nalgebra::Vector3::new(x, y, z)).norm() < 1e-6);
+    assert!((tip(&left) - nalgebra::Vector3::new(-x, y, z)).norm() < 1e-12);
+
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("a.npz");
+    let fixtures = folder.parent().unwrap();
+    let refused = |from: &str, to: &Path| {
+        std::fs::copy(fixtures.join(from), to).unwrap();
+        import(Format::Keypoints, to, &at(25.0)).unwrap_err().to_string()
+    };
+    let error = refused("stored.npz", &other);
+    assert!(error.contains("keypoints") && error.contains("ramp"), "{error}");
+    let error = refused("single.npy", &dir.path().join("b.npy"));
+    assert!(error.contains("[2, 3]") && error.contains("[T, 21, 3]"), "{error}");
+}
+
 #[test]
 fn a_pickle_of_keypoints_from_video_is_read() {
     let Some(file) = shared("keypoints/human_joint_right.pkl") else { return };

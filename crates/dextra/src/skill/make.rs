@@ -41,10 +41,20 @@ pub(crate) fn make(
     }
     let other = format!("{POLICY}-retargeted");
     let second = one(Base::Retargeted, &other, notes)?;
+    better(&request.out, (first, second), notes)
+}
+
+/// Keeps the policy round the retargeted motion, in `POLICY-retargeted`, in place of the first where it is better, and
+/// removes the other; a note says which.
+fn better(
+    out: &Path,
+    (first, second): (PolicyReport, PolicyReport),
+    notes: &mut Vec<String>,
+) -> Result<PolicyReport, Error> {
     let rate = |report: &PolicyReport| {
         report.scores.iter().find(|s| s.protocol == trials::MAIN).map_or(0.0, |s| s.rate)
     };
-    let (kept, left) = (request.out.join(POLICY), request.out.join(&other));
+    let (kept, left) = (out.join(POLICY), out.join(format!("{POLICY}-retargeted")));
     if rate(&second) <= rate(&first) {
         notes.push(format!(
             "the search failed, so that a policy round the retargeted motion was tried too; it was no better: {} against {}",
@@ -127,4 +137,64 @@ fn policy(
         train_cpu_s: trained.last.cpu_s,
         scores,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::skill::train::Validated;
+    use crate::skill::trials::Score;
+
+    fn report(base: Base, successes: usize) -> PolicyReport {
+        let score = Score {
+            protocol: trials::MAIN.to_owned(),
+            successes,
+            trials: 10,
+            by_seed: vec![successes],
+            rate: successes as f64 / 10.0,
+            wilson_low: 0.0,
+            wilson_high: 1.0,
+            open_loop_successes: 0,
+            rules: [].into(),
+            median_worst_cm: 1.0,
+        };
+        PolicyReport {
+            status: Status::Rejected,
+            recipe: "dextra".to_owned(),
+            base,
+            validated: Validated { iteration: 0, steps: 0, cpu_s: 0.0, near: 0.0, mean: 0.0 },
+            iterations: 0,
+            env_steps: 0,
+            train_cpu_s: 0.0,
+            scores: vec![score],
+        }
+    }
+
+    /// Which of two policies with so many successes is kept, and the note; its folder is checked.
+    fn kept(refined: usize, retargeted: usize) -> (Base, String) {
+        let out = tempfile::tempdir().unwrap();
+        for (name, base) in [(POLICY, "refined"), ("policy-retargeted", "retargeted")] {
+            std::fs::create_dir(out.path().join(name)).unwrap();
+            std::fs::write(out.path().join(name).join("skill.json"), base).unwrap();
+        }
+        let both = (report(Base::Refined, refined), report(Base::Retargeted, retargeted));
+        let mut notes = Vec::new();
+        let kept = better(out.path(), both, &mut notes).unwrap();
+        let skill = std::fs::read_to_string(out.path().join(POLICY).join("skill.json")).unwrap();
+        assert_eq!(skill, kept.base.name());
+        assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1);
+        (kept.base, notes.join(""))
+    }
+
+    #[test]
+    fn where_the_search_failed_the_better_policy_is_kept() {
+        let (base, note) = kept(3, 7);
+        assert_eq!(base, Base::Retargeted);
+        assert!(note.contains("corrects the retargeted motion"), "{note}");
+        for (refined, retargeted) in [(7, 3), (4, 4)] {
+            let (base, note) = kept(refined, retargeted);
+            assert_eq!(base, Base::Refined);
+            assert!(note.contains("no better"), "{note}");
+        }
+    }
 }

@@ -91,7 +91,7 @@ impl<'a> Printer<'a> {
         for (key, value) in plain {
             self.comment(&schema["properties"][key]);
             let from = match stated.source(key) {
-                None => "default".to_owned(),
+                None => "ours: default".to_owned(),
                 Some(source) if source.is_empty() => self.recipe.to_owned(),
                 Some(source) => source,
             };
@@ -159,8 +159,7 @@ mod tests {
     use std::path::Path;
 
     /// What the source of a number of a built-in recipe contains.
-    const SOURCES: [&str; 6] =
-        ["ManipTrans, ", "PKDA, ", "DexMan, ", "DexMachina, ", "ours", "default"];
+    const SOURCES: [&str; 5] = ["ManipTrans, ", "PKDA, ", "DexMan, ", "DexMachina, ", "ours"];
 
     #[test]
     fn settings_are_the_recipe_itself_with_a_meaning_for_each() {
@@ -187,7 +186,7 @@ mod tests {
         has("# DexMan, Eq. 2 and Table 7\n");
         has("iterations = 80  # ours, DexMan Sec. 4.2 has 500\n");
         has("gamma = 0.99  # DexMan, Table 5\n");
-        has("  # default\n");
+        has("  # ours: default\n");
         // A list over several lines, and a table written on one line.
         has("  # ours, DexMan Table 7 has weight 0.5 in a sum over joints; rate 20 as there\n");
         has("direction = 1.0  # DexMan, Eq. 1 and Table 7");

@@ -4,13 +4,16 @@
 //!   `[x, y, z]` or `{x, y, z}`, or `null` where the hand is not seen;
 //! - CSV: one row per frame of 63 numbers, or 64 with the time in seconds first, or a header whose
 //!   names are ignored;
+//! - a NumPy array `[T, 21, 3]` or `[T, 63]` (`.npy`), or `right`, `left` or `keypoints` of such arrays and, if known, `fps`
+//!   (`.npz`); a frame with a NaN is one in which the hand is not seen;
 //! - a pickle (`.pkl`) or `.pt` of an array `[T, 21, 3]` or a list of `[21, 3]`.
 //!
 //! The order is MediaPipe's. The unit and the side are read from the geometry unless stated.
 
 use super::mediapipe::points_of;
 use super::{ImportOptions, Recording, stem};
-use crate::{DataError, Pickle, atomic};
+use crate::npz::read_npy;
+use crate::{DataError, Npz, Pickle, atomic};
 use dextra_core::Side;
 use dextra_core::demonstration::{Keypoints, keypoint};
 use nalgebra::Point3;
@@ -23,6 +26,10 @@ const MAX_BYTES: u64 = 1 << 29;
 /// Numbers of one frame.
 const WIDTH: usize = 3 * keypoint::COUNT;
 
+/// Names of hands in files that have names, and the sides that they state.
+const TRACKS: [(&str, Option<Side>); 3] =
+    [("right", Some(Side::Right)), ("left", Some(Side::Left)), ("keypoints", None)];
+
 /// A hand over time, with its label.
 type Hand = (Option<Side>, Vec<Option<Keypoints>>);
 
@@ -33,8 +40,18 @@ pub(super) fn read(path: &Path, _: &ImportOptions) -> Result<Recording, DataErro
     let (hands, fps) = match extension.as_deref() {
         Some("json") => json(path, &bytes)?,
         Some("csv") => csv(path, &bytes)?,
+        Some("npy") => {
+            let array = read_npy(path)?;
+            let frames = frames(array.shape(), array.f64s());
+            let frames = frames.map_err(|problem| DataError::format(path, problem))?;
+            (vec![(None, frames)], None)
+        }
+        Some("npz") => npz(Npz::from_bytes(path, bytes)?)?,
         Some("pkl" | "pickle" | "pt" | "pth") => (pickle(path, bytes)?, None),
-        _ => return Err(DataError::format(path, "not a .json, .csv, .pkl or .pt of keypoints")),
+        _ => {
+            let problem = "not a .json, .csv, .npy, .npz, .pkl or .pt of keypoints";
+            return Err(DataError::format(path, problem));
+        }
     };
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Recording {
@@ -73,9 +90,7 @@ fn json(path: &Path, bytes: &[u8]) -> Result<(Vec<Hand>, Option<f64>), DataError
     }
     let fps = ["fps", "fps_hz"].iter().find_map(|key| value.get(*key)).and_then(Value::as_f64);
     let mut hands = Vec::new();
-    for (key, side) in
-        [("right", Some(Side::Right)), ("left", Some(Side::Left)), ("keypoints", None)]
-    {
+    for (key, side) in TRACKS {
         if let Some(frames) = value.get(key) {
             hands.push((side, track(key, frames)?));
         }
@@ -125,6 +140,36 @@ fn csv(path: &Path, bytes: &[u8]) -> Result<(Vec<Hand>, Option<f64>), DataError>
         _ => None,
     };
     Ok((vec![(None, frames)], fps))
+}
+
+fn npz(file: Npz) -> Result<(Vec<Hand>, Option<f64>), DataError> {
+    let mut hands = Vec::new();
+    for (key, side) in TRACKS {
+        if file.contains(key) {
+            let array = file.array(key)?;
+            let frames = frames(array.shape(), array.f64s());
+            hands.push((side, frames.map_err(|problem| file.problem(key, problem))?));
+        }
+    }
+    if hands.is_empty() {
+        return Err(DataError::MissingField {
+            file: file.file().to_owned(),
+            field: "right` or `left` or `keypoints".into(),
+            present: file.keys().map(str::to_owned).collect(),
+        });
+    }
+    let fps = ["fps", "fps_hz"].into_iter().find(|key| file.contains(key));
+    Ok((hands, fps.map(|key| file.scalar_f64(key)).transpose()?))
+}
+
+/// An array of keypoints; a frame with a NaN was not seen.
+fn frames(shape: &[usize], values: Option<Vec<f64>>) -> Result<Vec<Option<Keypoints>>, String> {
+    if !matches!(shape, [_, keypoint::COUNT, 3] | [_, WIDTH]) {
+        return Err(format!("the shape is {shape:?}, not [T, 21, 3] or [T, 63]"));
+    }
+    let values = values.ok_or("not an array of numbers")?;
+    let seen = |row: &[f64]| row.iter().all(|x| !x.is_nan()).then(|| keypoints(row));
+    Ok(values.chunks_exact(WIDTH).map(seen).collect())
 }
 
 fn pickle(path: &Path, bytes: Vec<u8>) -> Result<Vec<Hand>, DataError> {
