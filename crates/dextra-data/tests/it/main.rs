@@ -16,3 +16,4 @@ mod recordings;
 mod rollouts;
 mod rrd;
 mod support;
+mod zarr;

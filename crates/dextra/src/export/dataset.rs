@@ -159,7 +159,7 @@ fn scene(root: &Path, case: &Case) -> PathBuf {
 /// Names of the numbers, from the scene of the case.
 fn schema(scene: &Path, hand: &str, fps_hz: u32) -> Result<Schema, Error> {
     let scene = Exported::open(scene).map_err(Error::stage(STAGE))?;
-    let feature = |name: &str, elements| Feature { name: name.to_owned(), elements };
+    let feature = |name: &str, elements| Feature::new(name, elements);
     Ok(Schema {
         fps_hz: Some(fps_hz),
         robot: hand.to_owned(),
