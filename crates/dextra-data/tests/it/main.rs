@@ -16,4 +16,5 @@ mod recordings;
 mod rollouts;
 mod rrd;
 mod support;
+mod tcdm;
 mod zarr;
