@@ -36,7 +36,7 @@ static RECORDINGS: LazyLock<Tree> = LazyLock::new(|| {
     })
 });
 
-const SEQUENCES: [(Format, &str); 8] = [
+const SEQUENCES: [(Format, &str); 11] = [
     (Format::Taco, "taco/Hand_Poses/(stir, spoon, bowl)/20230917_001"),
     (Format::Grab, "grab/grab/s1/cube_lift.npz"),
     (Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy"),
@@ -45,6 +45,9 @@ const SEQUENCES: [(Format, &str); 8] = [
     (Format::Ho3d, "ho3d/train/MC1"),
     (Format::DexManipNet, "with_robots/dexmanipnet_favor/sequences/1001_rh"),
     (Format::DexManipNet, "with_robots/dexmanipnet_oakinkv2/sequences/20aed_bih"),
+    (Format::Tcdm, "with_tcdm/trajectories/cup_drink1.npz"),
+    (Format::Tcdm, "with_tcdm/trajectories/cup_pour1.npz"),
+    (Format::MyoDm, "with_tcdm/myodm/MyoHand_cup_drink1.npz"),
 ];
 
 /// Unspoilt sequences are read: what is exchanged is not the first thing that is wrong.

@@ -65,9 +65,8 @@ impl Tree {
 
     /// The same, and what `fill` adds to it.
     pub fn copy_with(name: &str, from: &str, fill: impl FnOnce(&Path)) -> Self {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(from);
         Self::new(name, |root| {
-            copy(&from, root);
+            copy(from, root);
             fill(root);
         })
     }
@@ -111,13 +110,18 @@ fn collect(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder of the repository, named from its root.
+pub fn copy(from: &str, to: &Path) {
+    copy_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(from), to);
+}
+
+fn copy_all(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("the temporary folder is full");
     for entry in std::fs::read_dir(from).expect("a folder of the repository") {
         let entry = entry.expect("a folder of the repository");
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &to);
+            copy_all(&entry.path(), &to);
         } else {
             std::fs::copy(entry.path(), to).expect("the temporary folder is full");
         }

@@ -31,6 +31,8 @@ const JSON_BYTES: u64 = 64 << 20;
 const MAX_FEATURES: usize = 256;
 /// Most numbers of one feature in one step.
 const MAX_WIDTH: usize = 1 << 20;
+/// Most axes of one feature.
+const MAX_AXES: usize = 8;
 /// Name of the feature that every dataset has: what the robot was sent.
 pub const ACTION: &str = "action";
 /// Name of the feature with the positions of hands and objects.
@@ -44,6 +46,23 @@ pub struct Feature {
     pub name: String,
     /// Name of each number with its unit, such as `right/FFJ3_rad`, `[n]`.
     pub elements: Vec<String>,
+    /// Lengths of the axes of the numbers of a step where these are no list, such as `[512, 3]`; formats
+    /// without axes write a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub axes: Vec<usize>,
+}
+
+/// An array as it lies in a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Name.
+    pub name: String,
+    /// Type of the numbers, as NumPy names it.
+    pub dtype: String,
+    /// Lengths of its axes, the steps of all episodes first.
+    pub shape: Vec<usize>,
+    /// Whether it is among the features; what is not, pictures and other integers, is left out of episodes.
+    pub is_feature: bool,
 }
 
 /// What all episodes of a dataset have in common.
@@ -77,6 +96,19 @@ pub trait Source {
 
     /// Task, length and record of every episode.
     fn entries(&self) -> &[Entry];
+
+    /// The arrays as they are stored, where the format tells more of them than the features do.
+    fn stored(&self) -> &[Stored] {
+        &[]
+    }
+
+    /// Reads what of episode `index` is no feature, to see whether that can be done.
+    ///
+    /// # Errors
+    /// As [`Source::episode`].
+    fn examine(&mut self, _index: usize) -> Result<(), DataError> {
+        Ok(())
+    }
 
     /// Reads episode `index`.
     ///
@@ -175,15 +207,27 @@ pub fn open(path: &Path) -> Result<(Format, Box<dyn Source>), DataError> {
 }
 
 impl Feature {
+    /// A feature whose numbers are a list.
+    pub fn new(name: &str, elements: Vec<String>) -> Feature {
+        Feature { name: name.to_owned(), elements, axes: Vec::new() }
+    }
+
     /// Numbers per step, `n`.
     pub fn width(&self) -> usize {
         self.elements.len()
     }
 
-    /// A feature whose numbers have no names of their own.
-    fn unnamed(name: &str, width: usize) -> Feature {
+    /// Lengths of the axes of a step.
+    fn row(&self) -> Vec<usize> {
+        if self.axes.is_empty() { vec![self.width()] } else { self.axes.clone() }
+    }
+
+    /// A feature whose numbers have no names of their own, with these lengths of axes.
+    fn unnamed(name: &str, axes: &[usize]) -> Feature {
+        let width = axes.iter().product();
         let elements = (0..width).map(|index| format!("{name}_{index}")).collect();
-        Feature { name: name.to_owned(), elements }
+        let axes = if axes.len() > 1 { axes.to_vec() } else { Vec::new() };
+        Feature { name: name.to_owned(), elements, axes }
     }
 }
 
@@ -211,6 +255,10 @@ impl Schema {
             }
             if feature.width() == 0 || feature.width() > MAX_WIDTH {
                 return problem("no numbers, or too many");
+            }
+            let product = feature.row().iter().try_fold(1usize, |n, &m| n.checked_mul(m));
+            if product != Some(feature.width()) || feature.axes.len() > MAX_AXES {
+                return problem("its axes do not have as many numbers as it has names");
             }
             if feature.elements.iter().collect::<HashSet<_>>().len() != feature.width() {
                 return problem("two numbers have the same name");

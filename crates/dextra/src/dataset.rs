@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::page;
 use dextra_data::atomic::sha256_hex;
-use dextra_data::dataset::{Episode, Format, Schema, Sink, Source, open};
+use dextra_data::dataset::{Episode, Feature, Format, Schema, Sink, Source, Stored, open};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,10 @@ pub struct DatasetInfo {
     pub longest: usize,
     /// Names of the numbers of each feature.
     pub features: BTreeMap<String, Vec<String>>,
+    /// The arrays as they are stored, those that are no features too; only of formats that tell more of
+    /// them than the features do.
+    #[serde(default)]
+    pub arrays: Vec<Stored>,
     /// Episodes by task.
     pub tasks: BTreeMap<String, usize>,
     /// Episodes by licence; those without a record are `unknown`.
@@ -59,6 +63,7 @@ pub fn info(path: &Path) -> Result<DatasetInfo, Error> {
         shortest: entries.iter().map(|entry| entry.steps).min().unwrap_or(0),
         longest: entries.iter().map(|entry| entry.steps).max().unwrap_or(0),
         features: schema.features.iter().map(|f| (f.name.clone(), f.elements.clone())).collect(),
+        arrays: source.stored().to_vec(),
         tasks: BTreeMap::new(),
         licences: BTreeMap::new(),
         problems: Vec::new(),
@@ -121,6 +126,7 @@ pub fn contents(path: &Path, every_number: bool) -> Result<Contents, Error> {
         let schema = source.schema().clone();
         info.problems.extend(schema.check(path).err().map(|error| error.to_string()));
         for index in 0..info.episodes {
+            let others = source.examine(index).err().map(|error| error.to_string());
             let problem = match source.episode(index) {
                 Err(error) => Some(error.to_string()),
                 Ok(episode) => {
@@ -128,7 +134,8 @@ pub fn contents(path: &Path, every_number: bool) -> Result<Contents, Error> {
                     schema.admit(path, &episode).err().map(|error| error.to_string())
                 }
             };
-            info.problems.extend(problem.map(|problem| format!("episode {index}: {problem}")));
+            let found = others.into_iter().chain(problem);
+            info.problems.extend(found.map(|problem| format!("episode {index}: {problem}")));
         }
     }
     Ok(Contents { info, lengths, ranges: ranges.done() })
@@ -142,6 +149,14 @@ pub fn look(contents: &Contents, out: &Path) -> Result<(), Error> {
     page::put(out, CONTENTS, contents)
 }
 
+/// What of a feature has a range of its own: every number, or all of a cloud or an image together.
+fn ranged(feature: &Feature) -> Vec<String> {
+    match &feature.axes[..] {
+        [] => feature.elements.clone(),
+        axes => vec![format!("all of {axes:?}")],
+    }
+}
+
 /// Ranges as they grow, and over how many values each; values that are not finite are left out.
 #[derive(Default)]
 struct Ranges(Vec<(Range, usize)>);
@@ -150,7 +165,7 @@ impl Ranges {
     fn add(&mut self, schema: &Schema, episode: &Episode) {
         if self.0.is_empty() {
             let names = schema.features.iter().flat_map(|feature| {
-                feature.elements.iter().map(|element| (feature.name.clone(), element.clone()))
+                ranged(feature).into_iter().map(|element| (feature.name.clone(), element))
             });
             let range = |(feature, element)| {
                 let (least, greatest) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -160,15 +175,16 @@ impl Ranges {
         }
         let mut first = 0;
         for (feature, values) in schema.features.iter().zip(&episode.values) {
+            let ranges = ranged(feature).len();
             for (index, &value) in values.iter().enumerate().filter(|(_, x)| x.is_finite()) {
-                let (range, count) = &mut self.0[first + index % feature.width()];
+                let (range, count) = &mut self.0[first + index % ranges];
                 let value = f64::from(value);
                 range.least = range.least.min(value);
                 range.greatest = range.greatest.max(value);
                 range.mean += value;
                 *count += 1;
             }
-            first += feature.width();
+            first += ranges;
         }
     }
 
@@ -261,19 +277,18 @@ fn copy(source: &mut dyn Source, index: usize, sink: &mut dyn Sink) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dextra_data::dataset::Feature;
 
     #[test]
     fn ranges_are_those_of_every_step_of_every_episode() {
-        let feature = |name: &str, elements: &[&str]| Feature {
-            name: name.to_owned(),
-            elements: elements.iter().map(|e| (*e).to_owned()).collect(),
+        let feature = |name: &str, elements: &[&str]| {
+            Feature::new(name, elements.iter().map(|e| (*e).to_owned()).collect())
         };
-        let features = vec![feature("state", &["a_m", "b_rad"]), feature("action", &["c_m"])];
+        let mut features = vec![feature("state", &["a_m", "b_rad"]), feature("action", &["c_m"])];
+        features.push(Feature { axes: vec![1, 2], ..feature("point_cloud", &["x_m", "y_m"]) });
         let schema = Schema { fps_hz: Some(50), robot: "hand".to_owned(), features };
         let episode = |state: &[f32], action: &[f32]| Episode {
             task: "lift".to_owned(),
-            values: vec![state.to_vec(), action.to_vec()],
+            values: vec![state.to_vec(), action.to_vec(), state.iter().map(|x| -x).collect()],
             record: None,
         };
         let mut ranges = Ranges::default();
@@ -288,6 +303,7 @@ mod tests {
             ("state", "a_m", [1.0, 3.0, 5.0]),
             ("state", "b_rad", [-4.0, -3.0, -2.0]),
             ("action", "c_m", [0.25, 0.5, 0.75]),
+            ("point_cloud", "all of [1, 2]", [-5.0, -0.6, 4.0]),
         ];
         assert_eq!(found, expected.map(|(f, e, values)| (f.to_owned(), e.to_owned(), values)));
     }

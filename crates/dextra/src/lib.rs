@@ -35,7 +35,9 @@ pub use dextra_data::{
     ClipOptions, Format as RecordingFormat, ImportOptions, QuatOrder, Unit, UpAxis,
 };
 pub use error::Error;
-pub use export::dataset::{DatasetReport, DatasetRequest, dataset as export_dataset};
+pub use export::dataset::{
+    DatasetReport, DatasetRequest, dataset as export_dataset, default_points,
+};
 pub use export::robot::{RobotReport, RobotRequest, RobotStatus, robot as export_robot};
 pub use feasibility::{FeasibilityReport, FeasibilityRequest, feasibility};
 pub use hand::{HandReport, HandRequest};

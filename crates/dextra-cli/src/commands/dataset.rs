@@ -53,6 +53,13 @@ fn text(info: &DatasetInfo) -> String {
         };
         rows.push(row(&format!("numbers in {name}"), format!("{}{ends}", elements.len())));
     }
+    // The others are told by their numbers.
+    for array in info.arrays.iter().filter(|array| !array.is_feature || array.shape.len() > 2) {
+        let left_out =
+            if array.is_feature { "" } else { ", no feature: counted, not part of episodes" };
+        let shape = format!("{:?} of {}{left_out}", array.shape, array.dtype);
+        rows.push(row(&format!("array {}", array.name), shape));
+    }
     for (task, count) in &info.tasks {
         rows.push(row(&format!("episodes of {task:?}"), count.to_string()));
     }

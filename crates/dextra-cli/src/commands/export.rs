@@ -5,8 +5,8 @@ use crate::output::{self, Exit};
 use crate::progress::Console;
 use anyhow::Result;
 use dextra::{
-    DatasetFormat, DatasetReport, DatasetRequest, RobotRequest, RobotStatus, export_dataset,
-    export_robot,
+    DatasetFormat, DatasetReport, DatasetRequest, RobotRequest, RobotStatus, default_points,
+    export_dataset, export_robot,
 };
 
 /// Exports a result, some rejected when the machines cannot play it, or a collection.
@@ -59,6 +59,7 @@ fn collection(args: &CollectionArgs, format: DatasetFormat) -> Result<Exit> {
         fps_hz: args.fps_hz,
         hand: args.hand.clone(),
         task: args.task.clone(),
+        points: args.points.unwrap_or_else(|| default_points(format)),
     };
     let console = Console::new("");
     let report = export_dataset(&request, &console);

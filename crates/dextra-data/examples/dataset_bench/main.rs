@@ -67,9 +67,8 @@ fn main() -> Result<()> {
 }
 
 fn write(path: &Path, episodes: usize, steps: usize) -> Result<()> {
-    let feature = |(name, width): (&str, usize)| Feature {
-        name: name.to_owned(),
-        elements: (0..width).map(|index| format!("{name}_{index}_rad")).collect(),
+    let feature = |(name, width): (&str, usize)| {
+        Feature::new(name, (0..width).map(|index| format!("{name}_{index}_rad")).collect())
     };
     let schema = Schema {
         fps_hz: Some(50),

@@ -15,10 +15,12 @@ mod ho3d;
 mod hot3d;
 mod mediapipe;
 mod models;
+mod myodm;
 mod oakink2;
 mod robots;
 mod table;
 mod taco;
+mod tcdm;
 mod umetrack;
 mod urdf;
 mod yaml;
@@ -53,13 +55,17 @@ pub enum Format {
     Ho3d,
     /// The folder of a DexManipNet sequence, whose hands are robots'.
     DexManipNet,
+    /// A reference motion of TCDM (`.npz`).
+    Tcdm,
+    /// A recording of MyoDM (`.npz`).
+    MyoDm,
     /// Keypoint clips and MyoDM recordings, which need no import.
     Clip,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 13] = [
         Format::MediaPipe,
         Format::Keypoints,
         Format::Hot3d,
@@ -70,6 +76,8 @@ impl Format {
         Format::DexYcb,
         Format::Ho3d,
         Format::DexManipNet,
+        Format::Tcdm,
+        Format::MyoDm,
         Format::Clip,
     ];
 
@@ -86,6 +94,8 @@ impl Format {
             Format::DexYcb => "dexycb",
             Format::Ho3d => "ho3d",
             Format::DexManipNet => "dexmanipnet",
+            Format::Tcdm => "tcdm",
+            Format::MyoDm => "myodm",
             Format::Clip => "clip",
         }
     }
@@ -124,9 +134,8 @@ pub fn import(
         ("mesh_unit", opts.clip.mesh_unit.is_some()),
         ("quat_order", opts.clip.quat_order.is_some()),
     ];
-    if let Some((option, _)) =
-        meaningless.iter().find(|(_, stated)| *stated && format != Format::Clip)
-    {
+    let meaningful = matches!(format, Format::Clip | Format::MyoDm);
+    if let Some((option, _)) = meaningless.iter().find(|(_, stated)| *stated && !meaningful) {
         let problem = "the format itself says it; meshes are looked for in the folder --meshes";
         return Err(DataError::option(path, option, problem));
     }
@@ -141,6 +150,8 @@ pub fn import(
         Format::DexYcb => dexycb::read(path, opts)?,
         Format::Ho3d => ho3d::read(path, opts)?,
         Format::DexManipNet => dexmanipnet::read(path, opts)?,
+        Format::Tcdm => tcdm::read(path, opts)?,
+        Format::MyoDm => return myodm::read(path, opts),
         Format::Clip => return super::load_clip(path, &opts.clip),
     };
     finish::finish(path, recording, opts)

@@ -123,14 +123,15 @@ fn array(path: &Path, file: &File, name: &str) -> Result<(Dataset, usize, usize)
 
 /// The features of a file that does not name them.
 fn strangers(path: &Path, file: &File, demo: &str) -> Result<Vec<Feature>, DataError> {
-    let mut features = vec![Feature::unnamed(ACTION, array(path, file, &place(demo, ACTION))?.2)];
+    let mut features =
+        vec![Feature::unnamed(ACTION, &[array(path, file, &place(demo, ACTION))?.2])];
     let obs = file.group(&format!("data/{demo}/obs")).and_then(|obs| obs.datasets());
     let mut names = obs.map_err(|e| DataError::format(path, e.to_string()))?;
     names.sort_unstable();
     for name in names {
         // Pictures and other integers are left out.
         if let Ok((_, _, width)) = array(path, file, &place(demo, &name)) {
-            features.push(Feature::unnamed(&name, width));
+            features.push(Feature::unnamed(&name, &[width]));
         }
     }
     Ok(features)

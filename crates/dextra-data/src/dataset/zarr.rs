@@ -2,17 +2,23 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `data/NAME` | one array per feature, `<f4`, `[rows, n]`, all episodes one after the other |
+//! | `data/NAME` | one array per feature, `<f4`, `[rows, n]` or with the axes of the feature, all episodes one after the other |
 //! | `meta/episode_ends` | `<i8`, `[episodes]`: the row after the last one of each episode |
 //! | `.zattrs` | rate, robot, names of the numbers; not part of DP3's layout |
 //! | `dextra.jsonl` | task and record of every episode; not part of it either |
 //!
 //! Layout: the `ReplayBuffer` of `diffusion_policy`, which DP3 shares. Storage: the Zarr storage
-//! specification, version 2. Chunks are written uncompressed; zlib and gzip are read too.
+//! specification, version 2. Chunks are written uncompressed; Blosc, zlib, gzip, zstd and LZ4 are read too.
+//! Arrays of floats are features; pictures and other integers are counted, and looked at by
+//! [`Source::examine`].
 
 mod array;
+mod blosc;
 
-use super::{Entry, Episode, Feature, Schema, Sink, Source, read_json, record, stage::Stage, text};
+use super::{
+    Entry, Episode, Feature, MAX_WIDTH, Schema, Sink, Source, Stored, read_json, record,
+    stage::Stage, text,
+};
 use crate::DataError;
 use array::{Array, Reader};
 use serde::{Deserialize, Serialize};
@@ -47,6 +53,8 @@ pub struct ZarrSource {
     schema: Schema,
     /// In the order of their names.
     arrays: Vec<Reader>,
+    /// What is said of each of the arrays.
+    stored: Vec<Stored>,
     /// Array of each feature of the schema.
     places: Vec<usize>,
     /// Row after the last one of each episode.
@@ -55,7 +63,7 @@ pub struct ZarrSource {
 }
 
 impl ZarrSource {
-    /// Opens the folder. Arrays other than of 32- or 64-bit floats are refused by name.
+    /// Opens the folder. Arrays of what are no numbers are refused by name.
     ///
     /// # Errors
     /// No such layout, sizes that contradict each other, and malformed files.
@@ -102,22 +110,39 @@ impl ZarrSource {
             }
             None => {
                 let named = names.iter().zip(&arrays);
-                let features = named.map(|(name, array)| Feature::unnamed(name, array.width));
+                let floats =
+                    named.filter(|(_, array)| array.has_floats() && array.width <= MAX_WIDTH);
+                let features = floats.map(|(name, array)| Feature::unnamed(name, &array.axes));
                 Schema { fps_hz: None, robot: String::new(), features: features.collect() }
             }
         };
         let place = |feature: &Feature| {
-            let fits = |&at: &usize| arrays[at].width == feature.width();
+            let fits = |&at: &usize| arrays[at].has_floats() && arrays[at].width == feature.width();
             names.iter().position(|name| *name == feature.name).filter(fits)
         };
         let places: Option<Vec<usize>> = schema.features.iter().map(place).collect();
-        let places = places.filter(|places| places.len() == names.len()).ok_or_else(|| {
+        let places = places.ok_or_else(|| {
             DataError::format(&attributes, "the features are not those of the folder data")
         })?;
+        let stored = names.into_iter().zip(&arrays).enumerate().map(|(at, (name, array))| Stored {
+            name,
+            dtype: array.dtype.to_owned(),
+            shape: [&[array.rows], &array.axes[..]].concat(),
+            is_feature: places.contains(&at),
+        });
+        let stored = stored.collect();
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let steps: Vec<usize> = starts.zip(&ends).map(|(start, end)| end - start).collect();
         let entries = record::read_lines(&folder.join(record::FILE), &steps)?;
-        Ok(ZarrSource { folder: folder.to_owned(), schema, arrays, places, ends, entries })
+        Ok(ZarrSource { folder: folder.to_owned(), schema, arrays, stored, places, ends, entries })
+    }
+}
+
+impl ZarrSource {
+    /// First row of an episode, and the one after its last.
+    fn rows(&self, index: usize) -> Result<(usize, usize), DataError> {
+        super::within(&self.folder, index, self.ends.len())?;
+        Ok((index.checked_sub(1).map_or(0, |before| self.ends[before]), self.ends[index]))
     }
 }
 
@@ -130,10 +155,19 @@ impl Source for ZarrSource {
         &self.entries
     }
 
+    fn stored(&self) -> &[Stored] {
+        &self.stored
+    }
+
+    fn examine(&mut self, index: usize) -> Result<(), DataError> {
+        let (start, end) = self.rows(index)?;
+        let mut others =
+            self.arrays.iter_mut().zip(&self.stored).filter(|(_, stored)| !stored.is_feature);
+        others.try_for_each(|(array, _)| array.examine(start, end))
+    }
+
     fn episode(&mut self, index: usize) -> Result<Episode, DataError> {
-        super::within(&self.folder, index, self.ends.len())?;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        let end = self.ends[index];
+        let (start, end) = self.rows(index)?;
         let values = self.places.iter().map(|&at| self.arrays[at].floats(start, end));
         let values = values.collect::<Result<_, _>>()?;
         let Entry { task, record, .. } = self.entries[index].clone();
@@ -182,6 +216,10 @@ impl ZarrSink {
     fn go_on(&mut self) -> Result<(), DataError> {
         let mut source = ZarrSource::open(&self.folder)?;
         self.schema.matches(&self.folder, &source.schema)?;
+        if let Some(other) = source.stored.iter().find(|stored| !stored.is_feature) {
+            let problem = format!("{} is not of this program", other.name);
+            return Err(DataError::format(&self.folder, problem));
+        }
         for array in &source.arrays {
             if !array.is_raw(CHUNK_ROWS) {
                 return Err(DataError::format(&array.folder, "not stored as this program does"));
@@ -202,7 +240,8 @@ impl ZarrSink {
         let feature = &self.schema.features[at];
         let mut bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
         bytes.resize(CHUNK_ROWS * feature.width() * 4, 0);
-        self.stage.write(&format!("data/{}/{index}.0", feature.name), &bytes)
+        let zeros = ".0".repeat(feature.row().len());
+        self.stage.write(&format!("data/{}/{index}{zeros}", feature.name), &bytes)
     }
 }
 
@@ -235,7 +274,8 @@ impl Sink for ZarrSink {
                 self.chunk(at, self.written / CHUNK_ROWS, &tail)?;
             }
             let feature = &self.schema.features[at];
-            let array = Array::raw(&[rows, feature.width()], &[CHUNK_ROWS, feature.width()], "<f4");
+            let lengths = |rows: usize| [&[rows], &feature.row()[..]].concat();
+            let array = Array::raw(&lengths(rows), &lengths(CHUNK_ROWS), "<f4");
             let names = json!({ "names": feature.elements });
             let folder = format!("data/{}", feature.name);
             self.stage.write(&format!("{folder}/.zarray"), &array.json())?;

@@ -48,11 +48,8 @@ pub fn schema() -> Schema {
         fps_hz: Some(50),
         robot: "toy".to_owned(),
         features: vec![
-            Feature { name: "state".to_owned(), elements: names(&["x_m", "y_m", "yaw_rad"]) },
-            Feature {
-                name: "action".to_owned(),
-                elements: names(&["x_target_m", "yaw_target_rad"]),
-            },
+            Feature::new("state", names(&["x_m", "y_m", "yaw_rad"])),
+            Feature::new("action", names(&["x_target_m", "yaw_target_rad"])),
         ],
     }
 }

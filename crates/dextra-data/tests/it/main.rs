@@ -16,3 +16,5 @@ mod recordings;
 mod rollouts;
 mod rrd;
 mod support;
+mod tcdm;
+mod zarr;

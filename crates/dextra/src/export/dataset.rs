@@ -2,9 +2,12 @@
 //!
 //! Every episode is judged again from its file, so that only what is accepted now enters.
 
+mod cloud;
+
 use crate::collect::{Case, Episode as Line};
 use crate::error::Error;
 use crate::progress::Reporter;
+use cloud::Cloud;
 use dextra_core::names;
 use dextra_core::rollout::{Accepted, Limits};
 use dextra_data::dataset::{ACTION, Episode, Feature, Format, Record, STATE, Schema};
@@ -31,7 +34,17 @@ pub struct DatasetRequest {
     pub hand: Option<String>,
     /// The task in words, of all episodes [default: the name of the clip].
     pub task: Option<String>,
+    /// Points of `point_cloud`, on the surfaces of the objects; 0: there is no such feature.
+    pub points: usize,
 }
+
+/// Points of `point_cloud` where nothing else is stated: point-cloud policies read Zarr.
+pub fn default_points(format: Format) -> usize {
+    if format == Format::Zarr { 512 } else { 0 }
+}
+
+/// Most points: as many as a feature has room for.
+const MAX_POINTS: usize = 1 << 16;
 
 /// What was exported.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -66,6 +79,10 @@ pub fn dataset(request: &DatasetRequest, reporter: &dyn Reporter) -> Result<Data
         let message = format!("{} is there already; choose another --out", request.out.display());
         return Err(Error::Request(message));
     }
+    if request.points > MAX_POINTS {
+        let message = format!("{} points are too many; at most {MAX_POINTS}", request.points);
+        return Err(Error::Request(message));
+    }
     let cases: Vec<Case> = crate::collect::read_lines(&root.join("cases.jsonl"))?;
     let lines: Vec<Line> = crate::collect::read_lines(&root.join("index.jsonl"))?;
     let case = |line: &Line| cases.iter().find(|case| case.case == line.case);
@@ -95,16 +112,19 @@ pub fn dataset(request: &DatasetRequest, reporter: &dyn Reporter) -> Result<Data
         tasks: BTreeMap::new(),
         licences: BTreeMap::new(),
     };
-    let mut schemas: BTreeMap<&str, Schema> = BTreeMap::new();
+    // Episodes of a case follow each other.
+    let mut open_case: Option<(&str, Seen)> = None;
     reporter.stage(STAGE, Some(chosen.len() as u64));
     for (line, case) in &chosen {
         let path = root.join(&line.file);
-        let schema = match schemas.entry(&case.case) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(new) => {
-                new.insert(schema(&scene(root, case), &hand, request.fps_hz)?)
-            }
+        if open_case.as_ref().is_none_or(|(name, _)| *name != case.case) {
+            open_case = None;
+        }
+        let seen = match &mut open_case {
+            Some((_, seen)) => seen,
+            none => &mut none.insert((&case.case, Seen::of(root, case, &hand, request)?)).1,
         };
+        let schema = &seen.schema;
         let (sink, first) = match &mut sink {
             Some(open) => open,
             None => {
@@ -114,7 +134,7 @@ pub fn dataset(request: &DatasetRequest, reporter: &dyn Reporter) -> Result<Data
         };
         schema.matches(&path, first).map_err(Error::stage(STAGE))?;
         let task = request.task.clone().unwrap_or_else(|| stem(&case.clip));
-        let episode = episode(&path, line, schema, task)?;
+        let episode = episode(&path, line, seen, task)?;
         sink.push(&episode).map_err(Error::stage(STAGE))?;
         report.episodes += 1;
         report.steps += episode.values[0].len() / schema.features[0].width();
@@ -156,19 +176,51 @@ fn scene(root: &Path, case: &Case) -> PathBuf {
     root.join("cases").join(&case.case).join("mjcf").join("scene.xml")
 }
 
-/// Names of the numbers, from the scene of the case.
-fn schema(scene: &Path, hand: &str, fps_hz: u32) -> Result<Schema, Error> {
-    let scene = Exported::open(scene).map_err(Error::stage(STAGE))?;
-    let feature = |name: &str, elements| Feature { name: name.to_owned(), elements };
-    Ok(Schema {
-        fps_hz: Some(fps_hz),
-        robot: hand.to_owned(),
-        features: vec![feature(STATE, scene.state_names()), feature(ACTION, scene.control_names())],
-    })
+/// What all episodes of a case are seen with.
+struct Seen {
+    scene: Exported,
+    /// Names of the numbers.
+    schema: Schema,
+    cloud: Option<Cloud>,
+}
+
+impl Seen {
+    fn of(root: &Path, case: &Case, hand: &str, request: &DatasetRequest) -> Result<Seen, Error> {
+        let path = scene(root, case);
+        let scene = Exported::open(&path).map_err(Error::stage(STAGE))?;
+        let mut features = vec![
+            Feature::new(STATE, scene.state_names()),
+            Feature::new(ACTION, scene.control_names()),
+        ];
+        let mut cloud = None;
+        if request.points > 0 {
+            features.push(Cloud::feature(request.points));
+            cloud = Cloud::of(&scene, request.points);
+            if cloud.is_none() {
+                let message = format!("{}: no object has a surface for points", path.display());
+                return Err(Error::Request(message));
+            }
+        }
+        let schema = Schema { fps_hz: Some(request.fps_hz), robot: hand.to_owned(), features };
+        Ok(Seen { scene, schema, cloud })
+    }
+
+    /// A feature at physics steps `rows`, `[rows * n]`. The controls of a row act from that state on.
+    fn sampled(&self, accepted: &Accepted, feature: &Feature, rows: &[usize]) -> Vec<f32> {
+        let numbers = |&row: &usize| match (feature.name.as_str(), &self.cloud) {
+            (cloud::NAME, Some(cloud)) => cloud.at(&self.scene, &accepted.qpos[row]),
+            (ACTION, _) => {
+                let ctrl = &accepted.ctrl[row * accepted.nu..(row + 1) * accepted.nu];
+                ctrl.iter().map(|&x| x as f32).collect()
+            }
+            _ => accepted.qpos[row].iter().map(|&x| x as f32).collect(),
+        };
+        rows.iter().flat_map(numbers).collect()
+    }
 }
 
 /// Reads an episode, judges it again and takes every n-th physics step.
-fn episode(path: &Path, line: &Line, schema: &Schema, task: String) -> Result<Episode, Error> {
+fn episode(path: &Path, line: &Line, seen: &Seen, task: String) -> Result<Episode, Error> {
     let file = load_rollout(path).map_err(Error::stage(STAGE))?;
     let refuse = |why: String| Error::Request(format!("{}: {why}", path.display()));
     let digest = file.provenance.inputs_sha256.last().map(|(_, digest)| digest);
@@ -179,23 +231,18 @@ fn episode(path: &Path, line: &Line, schema: &Schema, task: String) -> Result<Ep
         .rollout
         .accept(&file.reference, &Limits::default())
         .map_err(|rejection| refuse(format!("not accepted: {rejection}")))?;
-    let every = stride(accepted.dt, schema.fps_hz.unwrap_or(0)).map_err(refuse)?;
+    let every = stride(accepted.dt, seen.schema.fps_hz.unwrap_or(0)).map_err(refuse)?;
     let rows: Vec<usize> = (0..accepted.steps()).step_by(every).collect();
-    let values = schema.features.iter().map(|feature| sampled(&accepted, feature, &rows));
+    if accepted.qpos.iter().any(|qpos| qpos.len() != seen.scene.sizes().0) {
+        return Err(refuse("its states are not of the scene of its case".to_owned()));
+    }
+    let features = seen.schema.features.iter();
+    let values = features.map(|feature| seen.sampled(&accepted, feature, &rows));
     Ok(Episode {
         task,
         values: values.collect(),
         record: Some(Record::of(&accepted, &file.provenance)),
     })
-}
-
-/// State or controls at physics steps `rows`, `[rows * n]`. The controls of a row act from that state on.
-fn sampled(accepted: &Accepted, feature: &Feature, rows: &[usize]) -> Vec<f32> {
-    let row = |&row: &usize| match feature.name.as_str() {
-        ACTION => &accepted.ctrl[row * accepted.nu..(row + 1) * accepted.nu],
-        _ => &accepted.qpos[row][..],
-    };
-    rows.iter().flat_map(row).map(|&x| x as f32).collect()
 }
 
 /// Physics steps per step of the dataset.
@@ -239,6 +286,7 @@ mod tests {
             fps_hz: 50,
             hand: Some("alegro".to_owned()),
             task: None,
+            points: 0,
         };
         let error = dataset(&request, &crate::Silent).unwrap_err().to_string();
         let near = "there are some of `allegro`, `leap`; did you mean `allegro`?";

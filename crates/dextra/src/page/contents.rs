@@ -5,8 +5,12 @@ use super::plot::{Line, Plot, escape, number};
 use super::{coloured, document, header, list, read, section, table};
 use crate::dataset::{Contents, DatasetInfo, Range};
 use crate::error::Error;
+use dextra_data::dataset::Stored;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Features of more numbers than this are told by the first and the last.
+const MOST_NAMES: usize = 200;
 
 /// The page of the contents in `dir`.
 pub(super) fn page(dir: &Path) -> Result<String, Error> {
@@ -14,7 +18,7 @@ pub(super) fn page(dir: &Path) -> Result<String, Error> {
     let info = &contents.info;
     let body = head(info)
         + &section("Episodes", &episodes(&contents))
-        + &section("Numbers per step", &numbers(info, &contents.ranges))
+        + &section("Numbers per step", &(numbers(info, &contents.ranges) + &arrays(info)))
         + &section("Problems", &list(&info.problems));
     Ok(document(&info.path, &body))
 }
@@ -68,11 +72,31 @@ fn episodes(contents: &Contents) -> String {
     format!("<div class=\"plots\">{figures}</div>")
 }
 
+/// As they are stored, those too that are in no episode.
+fn arrays(info: &DatasetInfo) -> String {
+    let row = |array: &Stored| {
+        let part = if array.is_feature { "yes" } else { "no" };
+        let shape = format!("{:?}", array.shape);
+        vec![escape(&array.name), escape(&array.dtype), shape, part.to_owned()]
+    };
+    match &info.arrays[..] {
+        [] => String::new(),
+        arrays => {
+            let rows: Vec<_> = arrays.iter().map(row).collect();
+            table(&["array", "type", "shape", "part of episodes"], &rows)
+        }
+    }
+}
+
 /// With their ranges where these are known, by their names alone where not.
 fn numbers(info: &DatasetInfo, ranges: &[Range]) -> String {
     if ranges.is_empty() {
         let row = |(name, elements): (&String, &Vec<String>)| {
-            vec![escape(name), elements.len().to_string(), escape(&elements.join(", "))]
+            let names = match &elements[..] {
+                [first, .., last] if elements.len() > MOST_NAMES => format!("{first} to {last}"),
+                _ => elements.join(", "),
+            };
+            vec![escape(name), elements.len().to_string(), escape(&names)]
         };
         let rows: Vec<_> = info.features.iter().map(row).collect();
         return "<p><code>dextra dataset validate</code> reads all of them and says what they go through.</p>"

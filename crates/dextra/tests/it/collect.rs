@@ -2,7 +2,10 @@
 
 use crate::skill::tiny_recipe;
 use dextra::collect::{Case, CollectRequest, Dataset, Episode, collect};
-use dextra::{DatasetFormat, DatasetRequest, Reporter, Silent, dataset, export_dataset};
+use dextra::{
+    DatasetFormat, DatasetRequest, Reporter, Silent, dataset, default_points, export_dataset,
+};
+use dextra_data::dataset::open;
 use dextra_data::{ClipOptions, Npz, atomic};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,6 +82,7 @@ fn export(collection: &Path, dir: &Path, episodes: usize) {
         fps_hz: 50,
         hand: None,
         task: Some("lift the cube".to_owned()),
+        points: 0,
     };
     let mut all = Vec::new();
     for format in DatasetFormat::ALL {
@@ -100,6 +104,7 @@ fn export(collection: &Path, dir: &Path, episodes: usize) {
         );
         all.push(made.out);
     }
+    point_cloud(&request(DatasetFormat::Zarr, "points.zarr"));
     let merged = dir.join("merged");
     assert_eq!(dataset::merge(&all, None, &merged).unwrap(), 3 * episodes);
     let parts = [("train".to_owned(), 2.0), ("val".to_owned(), 1.0)];
@@ -109,6 +114,62 @@ fn export(collection: &Path, dir: &Path, episodes: usize) {
     let odd = DatasetRequest { fps_hz: 7919, ..request(DatasetFormat::Zarr, "odd") };
     assert!(export_dataset(&odd, &Silent).unwrap_err().to_string().contains("does not divide"));
     assert!(!odd.out.exists());
+}
+
+/// What DP3 reads: points on the cube, which move with it.
+fn point_cloud(request: &DatasetRequest) {
+    let points = default_points(DatasetFormat::Zarr);
+    let request = DatasetRequest { points, ..request.clone() };
+    let report = export_dataset(&request, &Silent).unwrap();
+    assert_eq!((points, report.features["point_cloud"]), (512, 512 * 3));
+    let info = dataset::validate(&request.out).unwrap();
+    assert!(info.problems.is_empty(), "{:?}", info.problems);
+    let cloud = info.arrays.iter().find(|array| array.name == "point_cloud").unwrap();
+    assert_eq!((&cloud.dtype[..], &cloud.shape[..]), ("<f4", &[report.steps, 512, 3][..]));
+    let names = &info.features["state"];
+    let x = names.iter().position(|name| name == "object_0_x_m").unwrap();
+    let (_, mut source) = open(&request.out).unwrap();
+    let values = source.episode(0).unwrap().values;
+    let at = |step: usize| {
+        let pose: Vec<f64> =
+            values[0][step * names.len() + x..][..7].iter().map(|&x| f64::from(x)).collect();
+        let [px, py, pz, qw, qx, qy, qz] = pose.try_into().unwrap();
+        dextra_core::pose::from_pos_quat([px, py, pz], [qw, qx, qy, qz])
+    };
+    let steps = values[2].len() / (512 * 3);
+    let in_object = |step: usize| {
+        let cloud = values[2][step * 512 * 3..][..512 * 3].chunks_exact(3);
+        let point = |p: &[f32]| nalgebra::Point3::new(p[0], p[1], p[2]).cast::<f64>();
+        cloud.map(|p| at(step).inverse() * point(p)).collect::<Vec<_>>()
+    };
+    let first = in_object(0);
+    for step in [steps / 3, steps / 2, steps - 1] {
+        let far =
+            in_object(step).iter().zip(&first).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max);
+        assert!(far < 1e-5, "points slide on the object by {far} m");
+    }
+    let extent = first.iter().map(|p| p.coords.amax()).fold(0.0, f64::max);
+    assert!((0.01..0.1).contains(&extent), "{extent}");
+    assert!((at(0).translation.vector - at(steps / 2).translation.vector).norm() > 0.02);
+    let script = "
+import sys, zarr, numpy
+root = zarr.open(sys.argv[1], mode='r')
+cloud, state = root['data/point_cloud'], root['data/state']
+assert cloud.dtype == numpy.float32 and cloud.shape == (root['meta/episode_ends'][-1], 512, 3), cloud
+assert root['data/action'].shape[0] == state.shape[0] == cloud.shape[0]
+print(*cloud[7].ravel()[:6].tolist())
+";
+    let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = || std::process::Command::new(&python);
+    if !python().args(["-c", "import zarr"]).output().is_ok_and(|o| o.status.success()) {
+        eprintln!("skipped: Python has no zarr; DEXTRA_PYTHON names another Python");
+        return;
+    }
+    let output = python().args(["-c", script]).arg(&request.out).output().unwrap();
+    let [said, wrong] = [&output.stdout, &output.stderr].map(|b| String::from_utf8_lossy(b));
+    assert!(output.status.success(), "{wrong}");
+    let found: Vec<f32> = said.split_whitespace().map(|x| x.parse().unwrap()).collect();
+    assert_eq!(found, values[2][7 * 512 * 3..][..6]);
 }
 
 #[test]

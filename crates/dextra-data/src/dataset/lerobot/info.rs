@@ -115,7 +115,7 @@ fn feature(name: &str, column: &Column) -> Feature {
         .and_then(Value::as_array)
         .and_then(|list| list.iter().map(|name| name.as_str().map(str::to_owned)).collect());
     match stated {
-        Some(elements) if elements.len() == width => Feature { name: name.to_owned(), elements },
-        _ => Feature::unnamed(name, width.min(crate::dataset::MAX_WIDTH + 1)),
+        Some(elements) if elements.len() == width => Feature::new(name, elements),
+        _ => Feature::unnamed(name, &[width.min(crate::dataset::MAX_WIDTH + 1)]),
     }
 }

@@ -1,6 +1,7 @@
 //! One array of a Zarr v2 folder: `.zarray` and files of chunks.
 
-use crate::dataset::{MAX_VALUES, MAX_WIDTH, read_json};
+use super::blosc;
+use crate::dataset::{MAX_VALUES, read_json};
 use crate::{DataError, atomic};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,12 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Largest chunk, bytes.
+/// Largest chunk, and most bytes of all chunks with the same rows.
 const CHUNK_BYTES: usize = 1 << 30;
+/// Most chunks with the same rows.
+const MAX_TILES: usize = 4096;
+/// Most axes; NumPy has 64.
+const MAX_AXES: usize = 32;
 
 /// `.zarray`, as the specification has it.
 #[derive(Serialize, Deserialize)]
@@ -48,22 +53,52 @@ impl Array {
     }
 }
 
+/// What numbers are.
 #[derive(Clone, Copy, PartialEq)]
-enum Element {
-    F32,
-    F64,
-    I32,
-    I64,
+enum Kind {
+    Float,
+    Signed,
+    /// Unsigned integers and booleans.
+    Other,
 }
+
+/// The little-endian types of numbers that are read: name, kind, bytes.
+const ELEMENTS: [(&str, Kind, usize); 12] = [
+    ("<f4", Kind::Float, 4),
+    ("<f8", Kind::Float, 8),
+    ("<f2", Kind::Float, 2),
+    ("|i1", Kind::Signed, 1),
+    ("<i2", Kind::Signed, 2),
+    ("<i4", Kind::Signed, 4),
+    ("<i8", Kind::Signed, 8),
+    ("|u1", Kind::Other, 1),
+    ("<u2", Kind::Other, 2),
+    ("<u4", Kind::Other, 4),
+    ("<u8", Kind::Other, 8),
+    ("|b1", Kind::Other, 1),
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Codec {
     Raw,
     Zlib,
     Gzip,
+    Blosc,
+    /// One LZ4 block after its size in four bytes.
+    Lz4,
+    Zstd,
 }
 
-/// Reads an array whose chunks are split along its first axis alone.
+/// Names of [`Codec`]s.
+const CODECS: [(&str, Codec); 5] = [
+    ("zlib", Codec::Zlib),
+    ("gzip", Codec::Gzip),
+    ("blosc", Codec::Blosc),
+    ("lz4", Codec::Lz4),
+    ("zstd", Codec::Zstd),
+];
+
+/// Reads an array.
 pub struct Reader {
     /// The folder of the array.
     pub folder: PathBuf,
@@ -71,13 +106,22 @@ pub struct Reader {
     pub rows: usize,
     /// Numbers per row.
     pub width: usize,
+    /// Lengths of the other axes.
+    pub axes: Vec<usize>,
+    /// Type of the numbers, as NumPy names it.
+    pub dtype: &'static str,
+    kind: Kind,
+    /// Bytes of one number.
+    size: usize,
     chunk_rows: usize,
-    element: Element,
+    /// Lengths of a chunk along the other axes.
+    chunk_axes: Vec<usize>,
     codec: Codec,
-    fill: f64,
-    /// What follows the number of a chunk in the name of its file.
-    suffix: String,
-    /// The chunk that was read last: episodes share chunks.
+    /// Bytes of what stands for numbers without a file.
+    fill: Vec<u8>,
+    /// Between the numbers in the name of a chunk's file.
+    separator: char,
+    /// The rows that were read last: episodes share chunks.
     last: Option<(usize, Vec<u8>)>,
 }
 
@@ -100,77 +144,126 @@ impl Reader {
         else {
             return problem("shape", "an array without axes".to_owned());
         };
-        let whole = axes == chunk_axes;
-        if !whole || chunk_rows == 0 {
-            return problem("chunks", format!("{chunks:?} split {shape:?} beyond the first axis"));
+        if axes.len() != chunk_axes.len() || axes.len() >= MAX_AXES || chunks.contains(&0) {
+            return problem("chunks", format!("{chunks:?} of {shape:?}"));
         }
-        let width = axes.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        let Some(width) = width.filter(|&n| n > 0 && n <= MAX_WIDTH) else {
+        let product = |of: &[usize]| of.iter().try_fold(1usize, |n, &m| n.checked_mul(m));
+        let Some(width) = product(axes).filter(|&n| n > 0) else {
             return problem("shape", format!("{shape:?} is empty or too wide"));
         };
-        let element = match array.dtype.as_str() {
-            Some("<f4") => Element::F32,
-            Some("<f8") => Element::F64,
-            Some("<i4") => Element::I32,
-            Some("<i8") => Element::I64,
-            _ => {
-                let known = "<f4, <f8, <i4 and <i8 are read";
-                return problem("dtype", format!("{}; {known}", array.dtype));
-            }
+        let known = ELEMENTS.iter().find(|(name, ..)| array.dtype.as_str() == Some(name));
+        let Some(&(dtype, kind, size)) = known else {
+            let names = ELEMENTS.map(|(name, ..)| name).join(", ");
+            return problem("dtype", format!("{}; {names} are read", array.dtype));
         };
         let codec = match array.compressor.as_ref().map(|codec| codec["id"].as_str()) {
             None => Codec::Raw,
-            Some(Some("zlib")) => Codec::Zlib,
-            Some(Some("gzip")) => Codec::Gzip,
-            Some(other) => {
-                let name = other.unwrap_or("without a name");
-                return problem("compressor", format!("{name}; none, zlib and gzip are read"));
-            }
+            Some(name) => match CODECS.iter().find(|(known, _)| name == Some(known)) {
+                Some(&(_, codec)) => codec,
+                None => {
+                    let name = name.unwrap_or("without a name");
+                    let names = CODECS.map(|(name, _)| name).join(", ");
+                    return problem("compressor", format!("{name}; none, {names} are read"));
+                }
+            },
         };
-        if chunk_rows.checked_mul(width * 8).is_none_or(|bytes| bytes > CHUNK_BYTES) {
+        let bytes = |of: &[usize]| product(of)?.checked_mul(chunk_rows)?.checked_mul(size);
+        if [axes, chunk_axes].into_iter().any(|of| bytes(of).is_none_or(|n| n > CHUNK_BYTES)) {
             return problem("chunks", format!("{chunks:?} is above {CHUNK_BYTES} bytes"));
+        }
+        let tiles: Vec<usize> = axes.iter().zip(chunk_axes).map(|(n, m)| n.div_ceil(*m)).collect();
+        if product(&tiles).is_none_or(|tiles| tiles > MAX_TILES) {
+            return problem("chunks", format!("{chunks:?} split {shape:?} into too many"));
         }
         let fill = match &array.fill_value {
             Value::Null => 0.0,
+            Value::Bool(value) => f64::from(u8::from(*value)),
             Value::Number(number) => number.as_f64().unwrap_or(f64::NAN),
             Value::String(word) => word.parse().unwrap_or(f64::NAN),
             _ => return problem("fill_value", "not a number".to_owned()),
         };
+        let fill = match (kind, size) {
+            (Kind::Float, 4) => (fill as f32).to_le_bytes().to_vec(),
+            (Kind::Float, 8) => fill.to_le_bytes().to_vec(),
+            (Kind::Float, _) => vec![0; size],
+            (Kind::Signed, _) => (fill as i64).to_le_bytes()[..size].to_vec(),
+            (Kind::Other, _) => (fill as u64).to_le_bytes()[..size].to_vec(),
+        };
         let separator = match array.dimension_separator.as_deref() {
-            None | Some(".") => ".",
-            Some("/") => "/",
+            None | Some(".") => '.',
+            Some("/") => '/',
             Some(other) => return problem("dimension_separator", other.to_owned()),
         };
-        let suffix = axes.iter().map(|_| format!("{separator}0")).collect();
-        let folder = folder.to_owned();
-        Ok(Reader { folder, rows, width, chunk_rows, element, codec, fill, suffix, last: None })
+        Ok(Reader {
+            folder: folder.to_owned(),
+            rows,
+            width,
+            axes: axes.to_vec(),
+            dtype,
+            kind,
+            size,
+            chunk_rows,
+            chunk_axes: chunk_axes.to_vec(),
+            codec,
+            fill,
+            separator,
+            last: None,
+        })
     }
 
-    /// Whether chunks are bare 32-bit floats of `chunk_rows` rows.
+    /// Whether chunks are bare 32-bit floats of `chunk_rows` whole rows.
     pub fn is_raw(&self, chunk_rows: usize) -> bool {
-        self.chunk_rows == chunk_rows && self.codec == Codec::Raw && self.element == Element::F32
+        self.chunk_rows == chunk_rows
+            && self.chunk_axes == self.axes
+            && self.codec == Codec::Raw
+            && self.separator == '.'
+            && self.dtype == "<f4"
+    }
+
+    /// Whether [`Reader::floats`] reads it.
+    pub fn has_floats(&self) -> bool {
+        self.kind == Kind::Float && self.size >= 4
     }
 
     /// Rows `start..end` as 32-bit floats.
     pub fn floats(&mut self, start: usize, end: usize) -> Result<Vec<f32>, DataError> {
-        match self.element {
-            Element::F32 => self.read(start, end, |bytes: [u8; 4]| f32::from_le_bytes(bytes)),
-            Element::F64 => {
+        match (self.kind, self.size) {
+            (Kind::Float, 4) => self.read(start, end, f32::from_le_bytes),
+            (Kind::Float, 8) => {
                 self.read(start, end, |bytes: [u8; 8]| f64::from_le_bytes(bytes) as f32)
             }
-            _ => Err(DataError::format(&self.folder, "integers, where floats are needed")),
+            _ => Err(self.misfit("32- or 64-bit floats")),
         }
     }
 
     /// Rows `start..end` as integers.
     pub fn integers(&mut self, start: usize, end: usize) -> Result<Vec<i64>, DataError> {
-        match self.element {
-            Element::I32 => {
+        match (self.kind, self.size) {
+            (Kind::Signed, 4) => {
                 self.read(start, end, |bytes: [u8; 4]| i64::from(i32::from_le_bytes(bytes)))
             }
-            Element::I64 => self.read(start, end, |bytes: [u8; 8]| i64::from_le_bytes(bytes)),
-            _ => Err(DataError::format(&self.folder, "floats, where integers are needed")),
+            (Kind::Signed, 8) => self.read(start, end, i64::from_le_bytes),
+            _ => Err(self.misfit("32- or 64-bit integers")),
         }
+    }
+
+    fn misfit(&self, needed: &str) -> DataError {
+        let problem = format!("{}, where {needed} are needed", self.dtype);
+        DataError::field(&self.folder.join(".zarray"), "dtype", problem)
+    }
+
+    /// Reads rows `start..end` to see whether they can be read.
+    pub fn examine(&mut self, start: usize, end: usize) -> Result<(), DataError> {
+        if end > self.rows {
+            return Err(DataError::format(&self.folder, "too few rows"));
+        }
+        for index in start / self.chunk_rows..end.div_ceil(self.chunk_rows) {
+            // Pictures are large: nothing but what was read is kept, and not even that of the fill value.
+            if self.tiles().iter().any(|tile| self.path(index, tile).exists()) {
+                self.band(index)?;
+            }
+        }
+        Ok(())
     }
 
     fn read<T, const N: usize>(
@@ -189,7 +282,7 @@ impl Reader {
             let first = index * self.chunk_rows;
             let until = end.min(first + self.chunk_rows);
             let size = N * self.width;
-            let bytes = self.chunk(index)?;
+            let bytes = self.band(index)?;
             let rows = &bytes[(row - first) * size..(until - first) * size];
             values.extend(rows.as_chunks().0.iter().map(|&bytes| decode(bytes)));
             row = until;
@@ -197,48 +290,127 @@ impl Reader {
         Ok(values)
     }
 
-    /// The bytes of a chunk; one whose file is not there holds the fill value.
-    fn chunk(&mut self, index: usize) -> Result<&[u8], DataError> {
+    /// The bytes of all rows of chunks number `index` along the first axis.
+    fn band(&mut self, index: usize) -> Result<&[u8], DataError> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
-            let path = self.folder.join(format!("{index}{}", self.suffix));
-            let size = match self.element {
-                Element::F32 | Element::I32 => 4,
-                Element::F64 | Element::I64 => 8,
+            self.last = None;
+            let tiles = self.tiles();
+            let bytes = match &tiles[..] {
+                [tile] if self.chunk_axes == self.axes => self.chunk(&self.path(index, tile))?,
+                _ => {
+                    let mut bytes = vec![0; self.chunk_rows * self.width * self.size];
+                    for tile in &tiles {
+                        let chunk = self.chunk(&self.path(index, tile))?;
+                        self.place(&chunk, tile, &mut bytes);
+                    }
+                    bytes
+                }
             };
-            let expected = self.chunk_rows * self.width * size;
-            let bytes = match path.exists() {
-                true => self.decompress(&path, expected)?,
-                false => self.filled(expected),
-            };
-            if bytes.len() != expected {
-                let problem = format!("{} bytes, a chunk has {expected}", bytes.len());
-                return Err(DataError::format(&path, problem));
-            }
             self.last = Some((index, bytes));
         }
         Ok(self.last.as_ref().map_or(&[], |(_, bytes)| bytes))
     }
 
-    fn decompress(&self, path: &Path, expected: usize) -> Result<Vec<u8>, DataError> {
-        // Incompressible data grow by a little.
-        let stored = atomic::read_file(path, expected as u64 + (expected as u64 >> 8) + 4096)?;
-        let mut bytes = Vec::with_capacity(expected);
-        let limit = expected as u64 + 1;
-        let result = match self.codec {
-            Codec::Raw => return Ok(stored),
-            Codec::Zlib => ZlibDecoder::new(&stored[..]).take(limit).read_to_end(&mut bytes),
-            Codec::Gzip => MultiGzDecoder::new(&stored[..]).take(limit).read_to_end(&mut bytes),
+    /// Numbers of the chunks with the same rows, along all axes but the first.
+    fn tiles(&self) -> Vec<Vec<usize>> {
+        let mut tiles = vec![Vec::new()];
+        for (length, chunk) in self.axes.iter().zip(&self.chunk_axes) {
+            let longer = |tile: &Vec<usize>| {
+                let tile = tile.clone();
+                (0..length.div_ceil(*chunk)).map(move |n| [&tile[..], &[n]].concat())
+            };
+            tiles = tiles.iter().flat_map(longer).collect();
+        }
+        tiles
+    }
+
+    /// File of a chunk.
+    fn path(&self, index: usize, tile: &[usize]) -> PathBuf {
+        let mut name = index.to_string();
+        for number in tile {
+            name.push(self.separator);
+            name += &number.to_string();
+        }
+        self.folder.join(name)
+    }
+
+    /// Copies what of a chunk is within the array to where it belongs among rows.
+    fn place(&self, chunk: &[u8], tile: &[usize], rows: &mut [u8]) {
+        let (Some(&length), Some(&chunk_length)) = (self.axes.last(), self.chunk_axes.last())
+        else {
+            return;
         };
-        result.map_err(|e| DataError::format(path, format!("cannot be decompressed: {e}")))?;
+        let lines: usize = self.chunk_axes[..self.axes.len() - 1].iter().product();
+        for (line, from) in chunk.chunks_exact(chunk_length * self.size).enumerate() {
+            let (row, mut rest) = (line / lines, line % lines);
+            // From the last but one axis to the first of a row.
+            let (mut to, mut stride, mut within) = (row * self.width, length, true);
+            for axis in (0..self.axes.len() - 1).rev() {
+                let at = tile[axis] * self.chunk_axes[axis] + rest % self.chunk_axes[axis];
+                rest /= self.chunk_axes[axis];
+                within &= at < self.axes[axis];
+                to += at * stride;
+                stride *= self.axes[axis];
+            }
+            if within {
+                let first = tile[self.axes.len() - 1] * chunk_length;
+                let count = chunk_length.min(length - first) * self.size;
+                let to = (to + first) * self.size;
+                rows[to..to + count].copy_from_slice(&from[..count]);
+            }
+        }
+    }
+
+    /// The bytes of a chunk; one whose file is not there holds the fill value.
+    fn chunk(&self, path: &Path) -> Result<Vec<u8>, DataError> {
+        let numbers = self.chunk_rows * self.chunk_axes.iter().product::<usize>();
+        let expected = numbers * self.size;
+        if !path.exists() {
+            return Ok(match self.fill.iter().all(|&byte| byte == 0) {
+                true => vec![0; expected],
+                false => self.fill.repeat(numbers),
+            });
+        }
+        let bytes = self.decompress(path, expected)?;
+        if bytes.len() != expected {
+            let problem = format!("{} bytes, a chunk has {expected}", bytes.len());
+            return Err(DataError::format(path, problem));
+        }
         Ok(bytes)
     }
 
-    fn filled(&self, bytes: usize) -> Vec<u8> {
-        match self.element {
-            Element::F32 => (self.fill as f32).to_le_bytes().repeat(bytes / 4),
-            Element::F64 => self.fill.to_le_bytes().repeat(bytes / 8),
-            Element::I32 => (self.fill as i32).to_le_bytes().repeat(bytes / 4),
-            Element::I64 => (self.fill as i64).to_le_bytes().repeat(bytes / 8),
-        }
+    fn decompress(&self, path: &Path, expected: usize) -> Result<Vec<u8>, DataError> {
+        // Incompressible data grow by a little.
+        let stored = atomic::read_file(path, expected as u64 + (expected as u64 >> 8) + 4096)?;
+        let mut bytes = Vec::new();
+        let limit = expected as u64 + 1;
+        let result = match self.codec {
+            Codec::Raw => return Ok(stored),
+            Codec::Blosc => {
+                return blosc::decompress(&stored, expected)
+                    .map_err(|flaw| DataError::field(path, flaw.field, flaw.problem));
+            }
+            Codec::Lz4 => {
+                let size = stored.first_chunk().map(|&size| u32::from_le_bytes(size) as usize);
+                if size != Some(expected) {
+                    let size = size.map_or("cut".to_owned(), |size| size.to_string());
+                    let problem = format!("{size}, a chunk has {expected} bytes");
+                    return Err(DataError::field(path, "size", problem));
+                }
+                bytes.resize(expected, 0);
+                lz4_flex::block::decompress_into(&stored[4..], &mut bytes)
+                    .map(|count| bytes.truncate(count))
+                    .map_err(std::io::Error::other)
+            }
+            Codec::Zlib => {
+                ZlibDecoder::new(&stored[..]).take(limit).read_to_end(&mut bytes).map(drop)
+            }
+            Codec::Gzip => {
+                MultiGzDecoder::new(&stored[..]).take(limit).read_to_end(&mut bytes).map(drop)
+            }
+            Codec::Zstd => zstd::bulk::decompress(&stored, expected).map(|plain| bytes = plain),
+        };
+        result.map_err(|e| DataError::format(path, format!("cannot be decompressed: {e}")))?;
+        Ok(bytes)
     }
 }
