@@ -15,7 +15,7 @@ pub use align::{Align, Aligned, align};
 pub use arm::Arm;
 pub use capsule::Capsule;
 pub use check::{ChannelCheck, check, needed_time_scale};
-pub use follow::{Followed, Load, Placed, Struck, follow, strikes};
+pub use follow::{Followed, Load, Obstacle, Placed, Struck, follow, strikes, strikes_obstacles};
 pub use stand::{Stand, Wanted, place};
 pub use stream::{Stream, smooth, with_rests};
 

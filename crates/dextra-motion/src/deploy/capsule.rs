@@ -17,6 +17,11 @@ impl Capsule {
         segment_distance(self.ends, other.ends) - self.radius - other.radius
     }
 
+    /// Distance of a point from the surface, metres; negative inside.
+    pub fn distance_to(&self, point: &Point3<f64>) -> f64 {
+        segment_distance(self.ends, [*point; 2]) - self.radius
+    }
+
     /// Height of the lowest point above the plane z = `height`, metres; negative below it.
     pub fn clearance(&self, height: f64) -> f64 {
         self.ends[0].z.min(self.ends[1].z) - self.radius - height

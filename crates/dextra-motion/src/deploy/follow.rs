@@ -4,6 +4,7 @@ use super::arm::Arm;
 use super::capsule::Capsule;
 use super::ik::{self, Solution};
 use dextra_core::Pose;
+use nalgebra::Point3;
 
 /// How fast joints drift to the middle of their ranges where the path leaves them free, per second and half range.
 const PULL: f64 = 0.3;
@@ -257,6 +258,44 @@ pub fn strikes(arms: &[Placed<'_>], table: f64) -> Vec<Struck> {
                                 format!("{} and {}", name(index, *link), name(further, *other));
                             report(what, shape.distance(second));
                         }
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Something that arms must not touch, as points on its surface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Obstacle {
+    /// What it is called where it is struck.
+    pub name: String,
+    /// Points in its frame, metres.
+    pub points: Vec<Point3<f64>>,
+    /// Where it is at every frame of the arms' paths.
+    pub world_from_obstacle: Vec<Pose>,
+}
+
+/// Every link of an arm that has a point of an obstacle inside, at some frame. What arms carry is not compared: the
+/// simulation has judged the hands.
+pub fn strikes_obstacles(arms: &[Placed<'_>], obstacles: &[Obstacle]) -> Vec<Struck> {
+    let mut found = Vec::new();
+    for placed in arms {
+        let mut workspace = placed.arm.workspace();
+        for (frame, followed) in placed.followed.frames.iter().enumerate() {
+            placed.arm.flange(&mut workspace, &placed.world_from_base, &followed.q);
+            let shapes = placed.arm.shapes(&workspace, None);
+            for obstacle in obstacles {
+                let Some(pose) = obstacle.world_from_obstacle.get(frame) else { continue };
+                let points: Vec<Point3<f64>> = obstacle.points.iter().map(|p| pose * p).collect();
+                for (link, shape) in &shapes {
+                    let distances = points.iter().map(|point| shape.distance_to(point));
+                    let nearest = distances.fold(f64::INFINITY, f64::min);
+                    if nearest < TOUCH_M {
+                        let what = format!("{} arm link {link} and {}", placed.name, obstacle.name);
+                        let what = what.trim_start().to_owned();
+                        found.push(Struck { frame, what, depth: -nearest });
                     }
                 }
             }

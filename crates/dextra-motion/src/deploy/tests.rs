@@ -1,7 +1,7 @@
 use super::align::{Align, align};
 use super::capsule::{Capsule, segment_distance};
 use super::check::{check, needed_time_scale};
-use super::follow::{Load, Placed, follow, strikes};
+use super::follow::{Load, Obstacle, Placed, follow, strikes, strikes_obstacles};
 use super::stand::{Wanted, place};
 use super::stream::{Stream, smooth, with_rests};
 use super::{Arm, ik};
@@ -117,6 +117,42 @@ fn an_arm_follows_a_path_without_jumps_and_without_striking() {
     assert!(
         struck.iter().any(|s| s.frame == 59 && s.what == "right arm link 3 and left arm link 3")
     );
+}
+
+#[test]
+fn an_arm_strikes_what_lies_in_its_way_while_it_lies_there() {
+    let (_, arm) = fr3();
+    let followed = follow(&arm, &Pose::identity(), &half_circle(30), 0.02, None, 0.0);
+    let placed = [Placed {
+        name: "right",
+        arm: &arm,
+        world_from_base: Pose::identity(),
+        followed: &followed,
+        load: None,
+    }];
+    // A stick of points across the third link, 12 cm to either side, which comes in frame 20 and lies a metre off before.
+    let mut workspace = arm.workspace();
+    arm.flange(&mut workspace, &Pose::identity(), &followed.frames[20].q);
+    let shapes = arm.shapes(&workspace, None);
+    let (_, link) = shapes.iter().find(|(link, _)| *link == 3).unwrap();
+    let middle = nalgebra::center(&link.ends[0], &link.ends[1]);
+    let along = (link.ends[1] - link.ends[0]).normalize();
+    let across = along.cross(&Vector3::y()).normalize();
+    let points = (-12..=12).map(|cm| Point3::from(across * (f64::from(cm) * 0.01))).collect();
+    let at = |frame| middle.coords + if frame < 20 { Vector3::x() } else { Vector3::zeros() };
+    let obstacle = Obstacle {
+        name: "the stick".to_owned(),
+        points,
+        world_from_obstacle: (0..30)
+            .map(|f| Pose::from_parts(at(f).into(), UnitQuaternion::identity()))
+            .collect(),
+    };
+    let struck = strikes_obstacles(&placed, &[obstacle]);
+    let deepest =
+        struck.iter().find(|s| s.frame == 20 && s.what == "right arm link 3 and the stick");
+    // A point in the axis of a capsule is as deep as its radius.
+    assert!((deepest.unwrap().depth - link.radius).abs() < 1e-9, "{struck:?}");
+    assert!(struck.iter().all(|s| s.frame >= 20));
 }
 
 #[test]

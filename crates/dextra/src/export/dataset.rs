@@ -2,7 +2,7 @@
 //!
 //! Every episode is judged again from its file, so that only what is accepted now enters.
 
-mod cloud;
+pub(crate) mod cloud;
 
 use crate::collect::{Case, Episode as Line};
 use crate::error::Error;

@@ -1,11 +1,13 @@
 //! What a transfer left in its folder, read back for an export.
 
+use super::dataset::cloud::spread;
 use crate::error::Error;
 use crate::report::{Report, Status};
 use dextra_core::{Pose, Side};
 use dextra_data::Npz;
 use dextra_sim::hand::Hand;
-use dextra_sim::scene::exported::Exported;
+use dextra_sim::scene::exported::{Exported, Shape};
+use nalgebra::Point3;
 use std::path::Path;
 
 const STAGE: &str = "reading the result";
@@ -25,6 +27,20 @@ pub struct ResultHand {
     pub targets: Vec<Vec<f64>>,
 }
 
+/// One object over all states of the rollout.
+#[derive(Clone, Debug)]
+pub struct ResultObject {
+    /// Its name.
+    pub name: String,
+    /// Points on its surface, in its frame, metres.
+    pub points: Vec<Point3<f64>>,
+    /// Where it was, `[N + 1]`.
+    pub world_from_object: Vec<Pose>,
+}
+
+/// Points on the surface of every object.
+const POINTS: usize = 600;
+
 /// A result.
 #[derive(Clone, Debug)]
 pub struct TransferResult {
@@ -36,6 +52,8 @@ pub struct TransferResult {
     pub table: f64,
     /// The hands, right before left.
     pub hands: Vec<ResultHand>,
+    /// The objects.
+    pub objects: Vec<ResultObject>,
     /// Where the demonstration is from, and its licence, as the rollout says.
     pub source: String,
     /// See `source`.
@@ -105,12 +123,25 @@ impl TransferResult {
             dt,
             table: scene.table_height().unwrap_or(0.0),
             hands,
+            objects: objects(&scene, &qpos),
             source: text("source")?,
             licence: text("licence")?,
             inputs_sha256,
             report,
         })
     }
+}
+
+fn objects(scene: &Exported, qpos: &[Vec<f64>]) -> Vec<ResultObject> {
+    let shapes = scene.shapes();
+    let of = |shape: &Shape| {
+        let name = shape.body.strip_prefix("object/")?.to_owned();
+        let points = spread(&[(shape.index, &shape.mesh)], POINTS);
+        let points = points.into_iter().map(|(_, point)| point).collect();
+        let at = |qpos: &Vec<f64>| scene.world_from_bodies(qpos)[shape.index];
+        Some(ResultObject { name, points, world_from_object: qpos.iter().map(at).collect() })
+    };
+    shapes.iter().filter_map(of).collect()
 }
 
 /// Targets as the servos take them: inside the ranges of their controls.

@@ -162,7 +162,7 @@ pub fn robot(request: &RobotRequest, reporter: &dyn Reporter) -> Result<RobotRep
     }
     if let Some(device) = &arm_device {
         reporter.stage("arms", None);
-        let joints = limb::carry(request, &result, device, &played, &mut report)?;
+        let joints = limb::carry(request, &result, device, &played, rest, &mut report)?;
         for (hand, rows) in played.iter().zip(joints) {
             machines.push(Machine {
                 stem: format!("{}_arm", hand.side.name()),

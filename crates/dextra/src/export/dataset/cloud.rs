@@ -40,8 +40,8 @@ impl Cloud {
     }
 }
 
-/// Points at equal steps of area, within a face by a sequence that leaves no gaps (Roberts's R2).
-fn spread(meshes: &[(usize, &TriMesh)], count: usize) -> Vec<(usize, Point3<f64>)> {
+/// Body and point in its frame: points at equal steps of area, within a face by a sequence that leaves no gaps (Roberts's R2).
+pub fn spread(meshes: &[(usize, &TriMesh)], count: usize) -> Vec<(usize, Point3<f64>)> {
     let faces: Vec<(usize, [Point3<f64>; 3])> = meshes
         .iter()
         .flat_map(|(body, mesh)| (0..mesh.faces.len()).map(|face| (*body, mesh.triangle(face))))

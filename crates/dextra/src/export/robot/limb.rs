@@ -4,11 +4,12 @@ use super::RobotRequest;
 use super::hand::{Played, palm_center};
 use super::report::{ArmReport, RobotReport, intervals};
 use crate::error::Error;
-use crate::export::result::TransferResult;
+use crate::export::result::{ResultObject, TransferResult};
 use dextra_core::device::Device;
 use dextra_core::{Pose, Side};
 use dextra_motion::deploy::{
-    Arm, Capsule, Followed, Load, Placed, Stand, Wanted, follow, place, strikes,
+    Arm, Capsule, Followed, Load, Obstacle, Placed, Stand, Wanted, follow, place, strikes,
+    strikes_obstacles,
 };
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use std::collections::BTreeMap;
@@ -16,12 +17,13 @@ use std::collections::BTreeMap;
 /// Half the width of a palm, metres: the radius of the capsule that stands for a hand.
 const HAND_RADIUS_M: f64 = 0.045;
 
-/// Joints of one arm per hand, at the steps of the played hands; what stands against them goes into the report.
+/// Joints of one arm per hand, at the steps of the played hands, which `rest` for so many at either end; what stands against them goes into the report.
 pub fn carry(
     request: &RobotRequest,
     result: &TransferResult,
     device: &Device,
     hands: &[Played],
+    rest: usize,
     report: &mut RobotReport,
 ) -> Result<Vec<Vec<Vec<f64>>>, Error> {
     let arm = Arm::new(device).ok_or_else(|| {
@@ -88,7 +90,9 @@ pub fn carry(
         report.arms.push(entry);
     }
     let mut struck: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
-    for strike in strikes(&placed, table) {
+    let obstacles = obstacles(result, rest, hands[0].world_from_root.len());
+    for strike in strikes(&placed, table).into_iter().chain(strikes_obstacles(&placed, &obstacles))
+    {
         let entry = struck.entry(strike.what).or_default();
         entry.0.push(strike.frame);
         entry.1 = entry.1.max(strike.depth);
@@ -106,6 +110,20 @@ pub fn carry(
         q.iter().zip(&device.channels).map(|(angle, channel)| channel.encode(*angle)).collect()
     };
     Ok(followed.iter().map(|f| f.frames.iter().map(|s| encoded(&s.q)).collect()).collect())
+}
+
+/// The objects, at the `frames` frames of hands that `rest` for so many before they move and then again.
+fn obstacles(result: &TransferResult, rest: usize, frames: usize) -> Vec<Obstacle> {
+    let of = |object: &ResultObject| {
+        let last = object.world_from_object.len() - 1;
+        let at = |frame: usize| object.world_from_object[frame.saturating_sub(rest).min(last)];
+        Obstacle {
+            name: format!("the object `{}`", object.name),
+            points: object.points.clone(),
+            world_from_obstacle: (0..frames).map(at).collect(),
+        }
+    };
+    result.objects.iter().map(of).collect()
 }
 
 fn arm_report(
