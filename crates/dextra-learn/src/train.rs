@@ -9,6 +9,7 @@ use crate::metrics::{IterationMetrics, MetricsLog};
 use crate::network::NetworkConfig;
 use crate::ppo::{PpoConfig, UpdateReport, update};
 use crate::rollout::{Broken, Play, Rollout, check_observations, collect};
+use dextra_data::DataError;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ pub struct Damaged {
 ///
 /// Where `folder` has checkpoints, training goes on from the newest and gives the same bits as if it had
 /// never been interrupted. Where that one is damaged, an older one takes its place, and the damaged one is renamed
-/// to `<iteration>.damaged`. `watch` sees every iteration and may end the training, which then leaves
+/// to `<iteration>.damaged` or the like. `watch` sees every iteration and may end the training, which then leaves
 /// a checkpoint to go on from.
 ///
 /// # Errors
@@ -207,23 +208,40 @@ fn resume_newest(
         match resume(env, config, &folder) {
             Ok(found) => {
                 for (folder, error) in refused {
-                    let aside = folder.with_extension("damaged");
-                    let io = |e| LearnError::io(&folder, "set aside", e);
-                    if aside.exists() {
-                        std::fs::remove_dir_all(&aside).map_err(io)?;
-                    }
-                    std::fs::rename(&folder, &aside).map_err(io)?;
-                    damaged.push(Damaged { folder: aside, problem: error.to_string() });
+                    damaged.push(set_aside(&folder, &error)?);
                 }
                 return Ok(Some((found, folder)));
             }
-            Err(error) => refused.push((folder, error)),
+            Err(error) if is_damage(&error) => refused.push((folder, error)),
+            // The system's refusal, or the environment's, is not the checkpoint's fault.
+            Err(error) => return Err(error),
         }
     }
     match refused.into_iter().next() {
         Some((_, error)) => Err(error),
         None => Ok(None),
     }
+}
+
+/// Whether a file is malformed, or not there.
+fn is_damage(error: &LearnError) -> bool {
+    match error {
+        LearnError::File(DataError::Io { source, .. }) | LearnError::Io { source, .. } => {
+            source.kind() == std::io::ErrorKind::NotFound
+        }
+        LearnError::File(_) | LearnError::Format { .. } | LearnError::Field { .. } => true,
+        _ => false,
+    }
+}
+
+/// Renames a damaged checkpoint to the first free of `<iteration>.damaged`, `<iteration>.damaged-1`, ...
+fn set_aside(folder: &Path, error: &LearnError) -> Result<Damaged, LearnError> {
+    let name = |n: u64| if n == 0 { "damaged".to_owned() } else { format!("damaged-{n}") };
+    let mut places = (0..).map(|n| folder.with_extension(name(n)));
+    let aside = places.find(|place| !place.exists()).expect("some number is free");
+    std::fs::rename(folder, &aside).map_err(|e| LearnError::io(folder, "set aside", e))?;
+    tracing::warn!(folder = %aside.display(), %error, "a damaged checkpoint is set aside");
+    Ok(Damaged { folder: aside, problem: error.to_string() })
 }
 
 /// The state of a checkpoint, which must be of the same settings.

@@ -131,6 +131,15 @@ fn training_goes_on_from_an_older_checkpoint_where_newer_ones_are_damaged() {
         assert!(damaged.folder.is_dir() && damaged.folder.extension().unwrap() == "damaged");
     }
 
+    // What was set aside before stays there.
+    let newest = trained.checkpoint.join("training.json");
+    fs::write(&newest, "{").unwrap();
+    fs::create_dir(trained.checkpoint.with_extension("damaged")).unwrap();
+    let again = run(1, 5, dir.path()).unwrap();
+    assert_eq!((again.resumed_from, again.damaged.len()), (Some(4), 1));
+    assert!(again.damaged[0].folder.ends_with("00000005.damaged-1"), "{:?}", again.damaged);
+    assert_eq!(again.learner, undisturbed.learner);
+
     // With other settings no checkpoint is of use, and none is touched.
     let before = folders();
     let other = run(2, 6, dir.path()).unwrap_err().to_string();

@@ -5,6 +5,7 @@ use super::capsule::Capsule;
 use super::ik::{self, Solution};
 use dextra_core::Pose;
 use nalgebra::Point3;
+use std::collections::BTreeSet;
 
 /// How fast joints drift to the middle of their ranges where the path leaves them free, per second and half range.
 const PULL: f64 = 0.3;
@@ -153,7 +154,7 @@ pub(super) fn follow_with(
     let mut best: Option<(f64, Followed)> = None;
     for (_, start) in starts.into_iter().take(effort.followed) {
         let followed = continued(arm, world_from_base, path, dt, start);
-        let cost = cost(arm, world_from_base, &followed, dt, load, table);
+        let cost = cost(arm, world_from_base, &followed, dt, load, table, &[]);
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, followed));
         }
@@ -182,12 +183,13 @@ pub(super) fn cost(
     dt: f64,
     load: Option<&Load>,
     table: f64,
+    obstacles: &[Obstacle],
 ) -> f64 {
     let frames = followed.frames.len() as f64;
     let missed = followed.unreached().len() as f64;
-    let mut struck: Vec<usize> =
-        strikes(&[alone(arm, base, followed, load)], table).iter().map(|s| s.frame).collect();
-    struck.dedup();
+    let placed = [alone(arm, base, followed, load)];
+    let struck = strikes(&placed, table).into_iter().chain(strikes_obstacles(&placed, obstacles));
+    let struck: BTreeSet<usize> = struck.map(|struck| struck.frame).collect();
     let struck = struck.len() as f64;
     let here = |count: f64| if count > 0.0 { 1.0 + count / frames } else { 0.0 };
     100.0 * here(missed) + 10.0 * here(struck) + (followed.acceleration(dt) / HARD).sqrt().min(5.0)
@@ -218,52 +220,85 @@ fn spread(arm: &Arm, index: usize) -> Vec<f64> {
 /// Everything that overlaps at some frame: links of one arm, an arm and the plane z = `table`, and two arms with
 /// what they carry. Two loads are not compared: the simulation has judged the hands.
 pub fn strikes(arms: &[Placed<'_>], table: f64) -> Vec<Struck> {
-    let count = arms.iter().map(|placed| placed.followed.frames.len()).min().unwrap_or(0);
-    let mut workspaces: Vec<_> = arms.iter().map(|placed| placed.arm.workspace()).collect();
     let mut found = Vec::new();
-    let name = |index: usize, link: usize| {
-        let Placed { name, arm, .. } = arms[index];
-        let part = if link == arm.load() { "hand".to_owned() } else { format!("arm link {link}") };
-        format!("{name} {part}").trim_start().to_owned()
-    };
-    for frame in 0..count {
-        let mut report = |what: String, clearance: f64| {
-            if clearance < TOUCH_M {
-                found.push(Struck { frame, what, depth: -clearance });
-            }
-        };
-        let mut shapes: Vec<Vec<(usize, Capsule)>> = Vec::with_capacity(arms.len());
-        for (placed, workspace) in arms.iter().zip(&mut workspaces) {
-            let q = &placed.followed.frames[frame].q;
-            placed.arm.flange(workspace, &placed.world_from_base, q);
-            shapes.push(placed.arm.shapes(workspace, placed.load.map(|load| &load.capsule)));
-        }
-        for (index, Placed { arm, .. }) in arms.iter().enumerate() {
-            let own = &shapes[index];
+    every_frame(arms, |frame, shapes| {
+        let mut report = reporting(frame, &mut found);
+        for (index, own) in shapes.iter().enumerate() {
+            let arm = arms[index].arm;
             for (at, (link, shape)) in own.iter().enumerate() {
                 // The base stands on the table, and hands have been judged on it.
                 if *link > 1 && *link != arm.load() {
-                    report(format!("{} and the table", name(index, *link)), shape.clearance(table));
+                    let what = format!("{} and the table", link_name(&arms[index], *link));
+                    report(what, shape.clearance(table));
                 }
                 for (other, second) in &own[at + 1..] {
                     if !arm.are_neighbours(*link, *other) {
-                        let what = format!("{} and {}", name(index, *link), name(index, *other));
-                        report(what, shape.distance(second));
+                        let names = [*link, *other].map(|link| link_name(&arms[index], link));
+                        report(names.join(" and "), shape.distance(second));
                     }
                 }
-                for (further, placed) in arms.iter().enumerate().skip(index + 1) {
-                    for (other, second) in &shapes[further] {
-                        if *link != arm.load() || *other != placed.arm.load() {
+            }
+        }
+    });
+    found.extend(strikes_between(arms));
+    found.sort_by_key(|struck| struck.frame);
+    found
+}
+
+/// The overlaps of two arms with what they carry alone.
+pub fn strikes_between(arms: &[Placed<'_>]) -> Vec<Struck> {
+    let mut found = Vec::new();
+    every_frame(arms, |frame, shapes| {
+        let mut report = reporting(frame, &mut found);
+        for (index, own) in shapes.iter().enumerate() {
+            for (further, others) in shapes.iter().enumerate().skip(index + 1) {
+                for (link, shape) in own {
+                    for (other, second) in others {
+                        let (a, b) = (&arms[index], &arms[further]);
+                        if *link != a.arm.load() || *other != b.arm.load() {
                             let what =
-                                format!("{} and {}", name(index, *link), name(further, *other));
+                                format!("{} and {}", link_name(a, *link), link_name(b, *other));
                             report(what, shape.distance(second));
                         }
                     }
                 }
             }
         }
-    }
+    });
     found
+}
+
+/// Notes what is nearer than [`TOUCH_M`].
+fn reporting(frame: usize, found: &mut Vec<Struck>) -> impl FnMut(String, f64) {
+    move |what: String, clearance: f64| {
+        if clearance < TOUCH_M {
+            found.push(Struck { frame, what, depth: -clearance });
+        }
+    }
+}
+
+fn link_name(placed: &Placed<'_>, link: usize) -> String {
+    let part =
+        if link == placed.arm.load() { "hand".to_owned() } else { format!("arm link {link}") };
+    format!("{} {part}", placed.name).trim_start().to_owned()
+}
+
+/// Calls `look` with the links of all arms and what they carry, `[arms][shapes]`, at every frame that all have.
+fn every_frame(arms: &[Placed<'_>], mut look: impl FnMut(usize, &[Vec<(usize, Capsule)>])) {
+    let count = arms.iter().map(|placed| placed.followed.frames.len()).min().unwrap_or(0);
+    let mut workspaces: Vec<_> = arms.iter().map(|placed| placed.arm.workspace()).collect();
+    for frame in 0..count {
+        let shapes: Vec<_> = arms
+            .iter()
+            .zip(&mut workspaces)
+            .map(|(placed, workspace)| {
+                let q = &placed.followed.frames[frame].q;
+                placed.arm.flange(workspace, &placed.world_from_base, q);
+                placed.arm.shapes(workspace, placed.load.map(|load| &load.capsule))
+            })
+            .collect();
+        look(frame, &shapes);
+    }
 }
 
 /// Something that arms must not touch, as points on its surface.
@@ -281,25 +316,19 @@ pub struct Obstacle {
 /// simulation has judged the hands.
 pub fn strikes_obstacles(arms: &[Placed<'_>], obstacles: &[Obstacle]) -> Vec<Struck> {
     let mut found = Vec::new();
-    for placed in arms {
-        let mut workspace = placed.arm.workspace();
-        for (frame, followed) in placed.followed.frames.iter().enumerate() {
-            placed.arm.flange(&mut workspace, &placed.world_from_base, &followed.q);
-            let shapes = placed.arm.shapes(&workspace, None);
-            for obstacle in obstacles {
-                let Some(pose) = obstacle.world_from_obstacle.get(frame) else { continue };
-                let points: Vec<Point3<f64>> = obstacle.points.iter().map(|p| pose * p).collect();
-                for (link, shape) in &shapes {
+    every_frame(arms, |frame, shapes| {
+        let mut report = reporting(frame, &mut found);
+        for obstacle in obstacles {
+            let Some(pose) = obstacle.world_from_obstacle.get(frame) else { continue };
+            let points: Vec<Point3<f64>> = obstacle.points.iter().map(|p| pose * p).collect();
+            for (placed, own) in arms.iter().zip(shapes) {
+                for (link, shape) in own.iter().filter(|(link, _)| *link != placed.arm.load()) {
                     let distances = points.iter().map(|point| shape.distance_to(point));
-                    let nearest = distances.fold(f64::INFINITY, f64::min);
-                    if nearest < TOUCH_M {
-                        let what = format!("{} arm link {link} and {}", placed.name, obstacle.name);
-                        let what = what.trim_start().to_owned();
-                        found.push(Struck { frame, what, depth: -nearest });
-                    }
+                    let what = format!("{} and {}", link_name(placed, *link), obstacle.name);
+                    report(what, distances.fold(f64::INFINITY, f64::min));
                 }
             }
         }
-    }
+    });
     found
 }

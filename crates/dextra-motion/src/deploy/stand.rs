@@ -1,7 +1,7 @@
 //! Where arms stand and how hands are bolted to them, so that the paths of the flanges can be reached.
 
 use super::arm::Arm;
-use super::follow::{self, Followed, Load, Placed, QUICK, strikes};
+use super::follow::{self, Followed, Load, Obstacle, Placed, QUICK, strikes_between};
 use dextra_core::Pose;
 use nalgebra::{Point3, Translation3, UnitQuaternion, Vector3};
 use std::f64::consts::PI;
@@ -18,6 +18,8 @@ const KEYFRAMES: usize = 100;
 const SHORTLIST: usize = 30;
 /// Every how many of these frames two arms are looked at together.
 const THINNED: usize = 4;
+/// Every how many points of an obstacle are looked at.
+const SPARSE: usize = 6;
 /// Bases of two arms keep this distance, metres.
 const APART: f64 = 0.35;
 
@@ -39,6 +41,8 @@ pub struct Wanted<'a> {
     pub path: &'a [Pose],
     /// What it carries, for a hand that is not turned.
     pub load: Option<Load>,
+    /// What it must not touch, at the same frames.
+    pub obstacles: &'a [Obstacle],
     /// The base, where the user says it.
     pub base: Option<Pose>,
     /// The turn, where the user says it, radians.
@@ -96,9 +100,8 @@ pub fn place(wanted: &[Wanted<'_>], dt: f64, table: f64) -> Vec<Stand> {
                 placed(&wanted[0], a, loads[0].as_ref()),
                 placed(&wanted[1], b, loads[1].as_ref()),
             ];
-            // Without a table: where one strikes that, it was counted alone, and would hide what two strike.
-            let struck = strikes(&both, f64::NEG_INFINITY);
-            let mut struck: Vec<usize> = struck.iter().map(|s| s.frame).collect();
+            // What an arm strikes alone was counted, and would hide what the two strike.
+            let mut struck: Vec<usize> = strikes_between(&both).iter().map(|s| s.frame).collect();
             struck.dedup();
             let cost = alone + near + 10.0 * struck.len() as f64;
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
@@ -124,6 +127,8 @@ fn candidates(wanted: &Wanted<'_>, dt: f64, table: f64) -> Vec<Candidate> {
     let last = wanted.path.len() - 1;
     let step = last.div_ceil(KEYFRAMES).max(1);
     let keyframes: Vec<Pose> = (0..=last).step_by(step).map(|frame| wanted.path[frame]).collect();
+    let obstacles: Vec<Obstacle> =
+        wanted.obstacles.iter().map(|obstacle| thinned(obstacle, step)).collect();
     let middle = keyframes.iter().map(|p| p.translation.vector).sum::<Vector3<f64>>()
         / keyframes.len() as f64;
     let bases: Vec<Pose> = match wanted.base {
@@ -160,8 +165,15 @@ fn candidates(wanted: &Wanted<'_>, dt: f64, table: f64) -> Vec<Candidate> {
                 load.as_ref(),
                 table,
             );
-            let cost =
-                follow::cost(wanted.arm, &world_from_base, &keyframes, dt, load.as_ref(), table);
+            let cost = follow::cost(
+                wanted.arm,
+                &world_from_base,
+                &keyframes,
+                dt,
+                load.as_ref(),
+                table,
+                &obstacles,
+            );
             let thinned =
                 Followed { frames: keyframes.frames.iter().step_by(THINNED).cloned().collect() };
             found.push(Candidate { stand, cost, thinned });
@@ -178,4 +190,13 @@ fn candidates(wanted: &Wanted<'_>, dt: f64, table: f64) -> Vec<Candidate> {
     });
     found.truncate(SHORTLIST);
     found
+}
+
+/// An obstacle at every `step`th frame, with fewer points.
+fn thinned(obstacle: &Obstacle, step: usize) -> Obstacle {
+    Obstacle {
+        name: obstacle.name.clone(),
+        points: obstacle.points.iter().step_by(SPARSE).copied().collect(),
+        world_from_obstacle: obstacle.world_from_obstacle.iter().step_by(step).copied().collect(),
+    }
 }

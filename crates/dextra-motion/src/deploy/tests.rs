@@ -2,7 +2,7 @@ use super::align::{Align, align};
 use super::capsule::{Capsule, segment_distance};
 use super::check::{check, needed_time_scale};
 use super::follow::{Load, Obstacle, Placed, follow, strikes, strikes_obstacles};
-use super::stand::{Wanted, place};
+use super::stand::{Stand, Wanted, place};
 use super::stream::{Stream, smooth, with_rests};
 use super::{Arm, ik};
 use dextra_core::device::Device;
@@ -176,7 +176,7 @@ fn a_stand_is_found_from_which_the_path_can_be_followed() {
     let path: Vec<Pose> = half_circle(40).iter().map(moved).collect();
     let capsule = Capsule { ends: [Point3::origin(), Point3::new(0.0, 0.0, 0.15)], radius: 0.04 };
     let load = Some(Load { capsule });
-    let wanted = || Wanted { arm: &arm, path: &path, load, base: None, turn: None };
+    let wanted = || Wanted { arm: &arm, path: &path, load, obstacles: &[], base: None, turn: None };
     let stands = place(&[wanted()], 0.05, 0.7);
     let stand = stands[0];
     assert!((stand.world_from_base.translation.z - 0.7).abs() < 1e-12);
@@ -192,6 +192,33 @@ fn a_stand_is_found_from_which_the_path_can_be_followed() {
     let given = Pose::translation(2.6, -2.0, 0.7);
     let fixed = place(&[Wanted { base: Some(given), turn: Some(0.5), ..wanted() }], 0.05, 0.7);
     assert_eq!((fixed[0].world_from_base, fixed[0].turn), (given, 0.5));
+
+    // Something where the arm would be: it stands elsewhere.
+    let mut workspace = arm.workspace();
+    arm.flange(&mut workspace, &stand.world_from_base, &followed.frames[20].q);
+    let links = arm.shapes(&workspace, None);
+    let (_, forearm) = links.iter().find(|(link, _)| *link == 4).unwrap();
+    let points = (0..60).map(|i| {
+        let along = f64::from(i) / 59.0;
+        forearm.ends[0] + (forearm.ends[1] - forearm.ends[0]) * along
+    });
+    let obstacles = [Obstacle {
+        name: "a pole".to_owned(),
+        points: points.collect(),
+        world_from_obstacle: vec![Pose::identity(); path.len()],
+    }];
+    let struck = |stand: &Stand| {
+        let path = stand.path(&path);
+        let load = stand.load(load.as_ref());
+        let base = stand.world_from_base;
+        let followed = follow(&arm, &base, &path, 0.05, load.as_ref(), 0.7);
+        let placed =
+            Placed { name: "", arm: &arm, world_from_base: base, followed: &followed, load: None };
+        strikes_obstacles(&[placed], &obstacles).len()
+    };
+    assert!(struck(&stand) > 0);
+    let aside = place(&[Wanted { obstacles: &obstacles, ..wanted() }], 0.05, 0.7);
+    assert_eq!(struck(&aside[0]), 0);
 }
 
 /// Wrists that have to pass below the table wherever the arms stand: that is no licence to pass through each other.
@@ -204,7 +231,8 @@ fn stands_keep_two_arms_apart_even_where_both_strike_the_table() {
         half_circle(24).into_iter().map(moved).collect()
     };
     let paths = [beside(-0.08), beside(0.08)];
-    let wanted = |path| Wanted { arm: &arm, path, load: None, base: None, turn: None };
+    let wanted =
+        |path| Wanted { arm: &arm, path, load: None, obstacles: &[], base: None, turn: None };
     let stands = place(&paths.each_ref().map(|path| wanted(path)), 0.05, TABLE);
     let follows = |i: usize| {
         let stand = &stands[i];

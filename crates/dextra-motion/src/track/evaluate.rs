@@ -190,6 +190,8 @@ fn trial(
     let frames = env.task.frames.frames.iter().take_while(|frame| frame.step == 0).count();
     let mut watched: Vec<Vec<Vec<f64>>> =
         worlds.iter().map(|&world| vec![env.qpos(world).to_vec(); frames]).collect();
+    // The engine begins a world that broke anew, which looks sound again.
+    let mut whole = vec![true; count];
     let mut actions = vec![0.0; count * env.action_dim()];
     env.look(&worlds, &Noise::default())?;
     for step in 0..env.course.steps {
@@ -218,27 +220,30 @@ fn trial(
             let errors = errors(env, world, step);
             *worst = (worst.0.max(errors.0), worst.1.max(errors.1));
             watched[world].extend(watch(env, world, step));
+            let sensed = &env.sensed[world];
+            whole[world] &= sensed.finite && sensed.path.iter().all(|x| x.is_finite());
         }
         env.observe_played(count);
     }
-    let outcome = |((position, rotation), qpos)| {
-        Ok(Outcome { position, rotation, protocols: protocols(&env.task, qpos)? })
+    let outcome = |(((position, rotation), qpos), whole)| {
+        let protocols = if whole { protocols(&env.task, qpos)? } else { Protocols::default() };
+        Ok(Outcome { position, rotation, protocols })
     };
-    worst.into_iter().zip(watched).map(outcome).collect()
+    worst.into_iter().zip(watched).zip(whole).map(outcome).collect()
 }
 
-/// Joint positions of a world at the judged frames of a control step; fewer where it broke.
+/// Joint positions of a world at the judged frames of a control step.
 fn watch(env: &TrackEnv<'_>, world: usize, step: usize) -> impl Iterator<Item = Vec<f64>> {
     let (sensed, first) = (&env.sensed[world], step * env.course.every + 1);
     let frames =
         env.task.frames.frames.iter().filter_map(move |frame| frame.step.checked_sub(first));
     let states = frames.filter(|&state| state < env.course.every);
     let path = |state| sensed.path.get(state * env.nq..(state + 1) * env.nq).map(<[f64]>::to_vec);
-    states.filter_map(move |state| path(state).filter(|_| sensed.finite))
+    states.filter_map(path)
 }
 
-/// The published rules that are met by joint positions at the judged frames, `[frames][nq]`; none where the world
-/// broke before the last.
+/// The published rules that are met by joint positions at the judged frames, `[frames][nq]`; none where there are
+/// fewer of them than frames.
 fn protocols(task: &Task<'_>, qpos: Vec<Vec<f64>>) -> Result<Protocols, TrackError> {
     if qpos.is_empty() || qpos.len() < task.frames.frames.len() {
         return Ok(Protocols::default());

@@ -92,7 +92,8 @@ pub struct RewardConfig {
     pub proximal: Exponential,
     /// The same of the joints between those and the tips.
     pub middle: Exponential,
-    /// Error of the velocity of the wrist, m/s; mean over hands.
+    /// Error of the velocity of the wrist, m/s, the mean of its absolute components as of all velocities; mean over
+    /// hands.
     pub wrist_velocity: Exponential,
     /// Error of its angular velocity, rad/s; mean over hands.
     pub wrist_turning: Exponential,
@@ -178,7 +179,7 @@ impl Default for RewardConfig {
 }
 
 impl RewardConfig {
-    /// ManipTrans: `dexhandmanip_sh.py`. Errors of velocities are lengths of differences here.
+    /// ManipTrans: `dexhandmanip_sh.py`.
     pub fn maniptrans() -> Self {
         Self {
             object_position: Exponential::new(5.0, 80.0),
@@ -305,7 +306,7 @@ pub fn rewards(
         terms[1] += gate * object_rotation(&config.object_rotation, pose, wanted) / objects;
         let (velocity, turning) = &frame.speeds.objects[o];
         let off = |term: &Exponential, real: &Vector3<f64>, wanted: &Vector3<f64>| {
-            term.at((real - wanted).norm())
+            term.at(mean_absolute(&(real - wanted)))
         };
         terms[20] += off(&config.object_velocity, &seen.objects[o].velocity, velocity) / objects;
         terms[21] += off(&config.object_turning, &seen.objects[o].turning, turning) / objects;
@@ -347,8 +348,8 @@ pub fn rewards(
         terms[15] += config.proximal.at(level(Level::Proximal)) / hands;
         terms[16] += config.middle.at(level(Level::Middle)) / hands;
         let (velocity, turning) = &frame.speeds.wrists[h];
-        terms[17] += config.wrist_velocity.at((hand.velocity - velocity).norm()) / hands;
-        terms[18] += config.wrist_turning.at((hand.turning - turning).norm()) / hands;
+        terms[17] += config.wrist_velocity.at(mean_absolute(&(hand.velocity - velocity))) / hands;
+        terms[18] += config.wrist_turning.at(mean_absolute(&(hand.turning - turning))) / hands;
         let error = velocity_error(hand, &frame.speeds.points[h]);
         terms[19] += config.point_velocity.at(error) / hands;
     }
@@ -384,11 +385,16 @@ pub fn wrist_rotation(term: &Exponential, hand: &SeenHand, wanted: &Pose) -> f64
     term.at(pose::angle_between(&hand.world_from_root, wanted))
 }
 
+/// Mean of the absolute components: ManipTrans's error of a velocity.
+fn mean_absolute(difference: &Vector3<f64>) -> f64 {
+    difference.abs().mean()
+}
+
 /// Mean error, m/s, of the velocities of a hand's tips and then of its other tracked points; 0 without any.
 pub fn velocity_error(hand: &SeenHand, wanted: &[Vector3<f64>]) -> f64 {
     let tips = hand.tips.iter().map(|tip| &tip.velocity);
     let real = tips.chain(hand.knuckles.iter().map(|knuckle| &knuckle.velocity));
-    let sum: f64 = real.zip(wanted).map(|(real, wanted)| (real - wanted).norm()).sum();
+    let sum: f64 = real.zip(wanted).map(|(real, wanted)| mean_absolute(&(real - wanted))).sum();
     sum / wanted.len().max(1) as f64
 }
 

@@ -300,12 +300,12 @@ impl Course {
             (0..=steps).map(|step| frame(task, &facts, step * every)).collect();
         let loads = loads(task, (0..=steps).map(|step| step * every));
         frames.iter_mut().zip(loads).for_each(|(frame, loads)| frame.loads = loads);
-        let period = every as f64 * scene.config.timestep;
+        // The last frame is where the path ends, which may be before the last step does.
+        let time = |step: usize| (step * every).min(task.steps()) as f64 * scene.config.timestep;
         let speeds: Vec<Speeds> = (0..=steps)
             .map(|step| {
                 let (before, after) = (step.saturating_sub(1), (step + 1).min(steps));
-                let span = (after - before) as f64 * period;
-                speeds(scene, (&frames[before], &frames[after]), span)
+                speeds(scene, (&frames[before], &frames[after]), time(after) - time(before))
             })
             .collect();
         frames.iter_mut().zip(speeds).for_each(|(frame, speeds)| frame.speeds = speeds);

@@ -274,9 +274,19 @@ fn an_evaluation_tells_which_published_rules_are_met() {
         }
     }
     assert!(met.iter().all(|&count| (1..11).contains(&count)), "{met:?}");
-    let broken =
-        evaluate(&mut env, |_, actions| actions.fill(f32::NAN), &Perturbation::default(), 2);
-    assert_eq!(broken.unwrap().protocols, [Protocols::default(); 2]);
+    // One NaN in a control step, of one physics step here, without a judged frame: the engine begins the world anew,
+    // which says nothing.
+    let mut env = self::env(TrackConfig { control_period: 0.01, ..plain(2) });
+    let judged = |state: usize| refined.reference.frames.iter().any(|frame| frame.step == state);
+    let unjudged = (1..env.steps()).find(|&step| !judged(step + 1)).unwrap();
+    let mut step = 0;
+    let breaks = |_: &[f32], actions: &mut [f32]| {
+        actions.fill(if step == unjudged { f32::NAN } else { 0.0 });
+        step += 1;
+    };
+    let broken = evaluate(&mut env, breaks, &Perturbation::default(), 2).unwrap();
+    assert_eq!(broken.protocols, [Protocols::default(); 2]);
+    assert_eq!(broken.successes, 0);
 }
 
 #[test]

@@ -140,7 +140,6 @@ pub(super) fn derive(
             &chains[chain],
             verdict,
             evidence[chain].as_ref(),
-            frame.central_thumb,
         ));
     }
     for &(chain, finger) in &order {

@@ -139,12 +139,13 @@ fn maniptrans_has_its_weights() {
     close(term(&found, "contact_force"), (-1.0f64).exp());
     close(term(&found, "proximal"), 0.5 * (-50.0 * 0.01f64).exp());
     close(term(&found, "middle"), 0.3 * (-40.0 * 0.03f64).exp());
-    close(term(&found, "wrist_velocity"), 0.1 * (-0.5f64).exp());
-    close(term(&found, "wrist_turning"), 0.05 * (-1.0f64).exp());
-    // The tip is 0.3 m/s off, one knuckle 0.6 m/s, the other not at all.
-    close(term(&found, "point_velocity"), 0.1 * (-0.3f64).exp());
-    close(term(&found, "object_velocity"), 0.1 * (-0.2f64).exp());
-    close(term(&found, "object_turning"), 0.1 * (-1.0f64).exp());
+    // Means over three components: (0, 0.3, 0.4) m/s and (1, 0, 0) rad/s.
+    close(term(&found, "wrist_velocity"), 0.1 * (-0.7f64 / 3.0).exp());
+    close(term(&found, "wrist_turning"), 0.05 * (-1.0f64 / 3.0).exp());
+    // The tip is 0.3 m/s off in one, one knuckle 0.6 m/s, the other not at all.
+    close(term(&found, "point_velocity"), 0.1 * (-0.1f64).exp());
+    close(term(&found, "object_velocity"), 0.1 * (-0.2f64 / 3.0).exp());
+    close(term(&found, "object_turning"), 0.1 * (-1.0f64 / 3.0).exp());
     close(term(&found, "power"), 0.5 * (-1.0f64).exp());
     close(term(&found, "wrist_power"), 0.5 * (-1.0f64).exp());
     close(term(&found, "action"), 0.0);

@@ -33,8 +33,6 @@ pub(super) struct Frame {
     pub(super) sure: Confidence,
     /// `fingers x normal`: the thumb's side of a right hand.
     pub(super) across: Vector3<f64>,
-    /// Whether the thumb tells no side.
-    pub(super) central_thumb: bool,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -73,7 +71,6 @@ pub(super) fn frame(subject: &Subject<'_>, palm: usize, chains: &[Chain], thumb:
         normal,
         sure: confidence,
         across,
-        central_thumb: false,
         findings: Vec::new(),
     };
     let how = match claw {

@@ -101,7 +101,6 @@ pub(super) fn agreement(
     chain: &Chain,
     thumb: Option<&Thumb>,
     evidence: Option<&Evidence>,
-    central_thumb: bool,
 ) -> Finding {
     let names: Vec<&str> =
         chain.links.iter().map(|&l| subject.tree.bodies[l].name.as_str()).collect();
@@ -113,7 +112,7 @@ pub(super) fn agreement(
         ),
         None => "counted from the thumb's side".to_owned(),
     };
-    let clear = thumb.map_or(!central_thumb, |t| t.clear);
+    let clear = thumb.is_none_or(|t| t.clear);
     let told = thumb.is_none_or(|t| t.by_geometry);
     let (confidence, words) = match evidence {
         Some(e) if e.finger == finger && told => {

@@ -33,6 +33,7 @@ pub fn carry(
         .iter()
         .map(|hand| hand.world_from_root.iter().map(|root| root * hand.root_from_flange).collect())
         .collect();
+    let obstacles = obstacles(result, rest, hands[0].world_from_root.len());
     let wanted: Vec<Wanted<'_>> = hands
         .iter()
         .zip(&paths)
@@ -43,6 +44,7 @@ pub fn carry(
                 arm: &arm,
                 path,
                 load: Some(Load { capsule }),
+                obstacles: &obstacles,
                 base: of_side(&request.stands, hand.side).map(base),
                 turn: of_side(&request.turns, hand.side).map(f64::to_radians),
             }
@@ -90,7 +92,6 @@ pub fn carry(
         report.arms.push(entry);
     }
     let mut struck: BTreeMap<String, (Vec<usize>, f64)> = BTreeMap::new();
-    let obstacles = obstacles(result, rest, hands[0].world_from_root.len());
     for strike in strikes(&placed, table).into_iter().chain(strikes_obstacles(&placed, &obstacles))
     {
         let entry = struck.entry(strike.what).or_default();
@@ -99,7 +100,10 @@ pub fn carry(
     }
     for (what, (mut frames, depth)) in struck {
         frames.dedup();
-        let hint = if what.ends_with("the table") { " (--table-m lowers it)" } else { "" };
+        let hint = match what.ends_with("the table") {
+            true => " (--table-m lowers it)",
+            false => " (--stand and --turn-deg place arms by hand)",
+        };
         report.causes.push(format!(
             "{what} collide at frames {}, up to {:.0} mm deep{hint}",
             intervals(&frames).join(", "),
