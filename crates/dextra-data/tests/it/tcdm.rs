@@ -158,6 +158,16 @@ fn a_myodm_recording_finds_its_mesh_where_others_do() {
     ] {
         assert_eq!(import(Format::MyoDm, &alone, &options).unwrap().objects[0].name, "cup");
     }
+    // So does a folder of meshes beside a file that states something else, and a mesh in that file.
+    let meshes = fixtures().join("tcdm/envs/assets/meshes/objects");
+    std::fs::write(alone.with_extension("toml"), "mass_kg = 0.25\n").unwrap();
+    let options = ImportOptions { meshes: Some(meshes.clone()), ..ImportOptions::default() };
+    let object = import(Format::MyoDm, &alone, &options).unwrap().objects.remove(0);
+    assert_eq!((object.mass, object.mesh.faces.len()), (Some(0.25), 12));
+    std::fs::copy(meshes.join("cup/contact0.stl"), dir.path().join("own.stl")).unwrap();
+    std::fs::write(alone.with_extension("toml"), "mesh = \"own.stl\"\n").unwrap();
+    let demo = import(Format::MyoDm, &alone, &options).unwrap();
+    assert!(demo.provenance.inputs_sha256.iter().any(|(name, _)| name == "own.stl"));
     let error = read(Format::MyoDm, "trajectories/cup_drink1.npz").unwrap_err().to_string();
     assert!(error.contains("no `time`"), "{error}");
     let error = read(Format::Tcdm, path).unwrap_err().to_string();
