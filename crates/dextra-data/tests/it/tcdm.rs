@@ -248,6 +248,27 @@ fn spoilt_files_are_errors_that_name_the_key() {
 }
 
 #[test]
+fn tips_of_the_recording_are_its_last_five_joints_from_thumb_to_pinky() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixtures(), dir.path());
+    let tip = |finger: usize| [0.01 * finger as f64, 0.02, 0.15];
+    let demo = spoilt(dir.path(), |a| {
+        let rows = a.hand.1.chunks_exact(48);
+        a.hand.1 = rows
+            .flat_map(|row| [row, (0..5).map(tip).collect::<Vec<_>>().as_flattened()].concat())
+            .collect();
+        a.hand.0[1] = 21;
+    });
+    let demo = demo.unwrap();
+    assert!(!has_note(&demo, "Fingertips are made"));
+    for points in &demo.hands[0].keypoints_in_world {
+        for finger in 0..5 {
+            assert_eq!(points[4 + 4 * finger], Point3::from(tip(finger)));
+        }
+    }
+}
+
+#[test]
 fn a_pose_that_floats_by_the_centre_of_mass_is_of_the_origin() {
     let dir = tempfile::tempdir().unwrap();
     copy(&fixtures(), dir.path());
