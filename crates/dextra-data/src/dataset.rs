@@ -31,6 +31,8 @@ const JSON_BYTES: u64 = 64 << 20;
 const MAX_FEATURES: usize = 256;
 /// Most numbers of one feature in one step.
 const MAX_WIDTH: usize = 1 << 20;
+/// Most numbers of all features in one step, where their names are made.
+const MAX_UNNAMED: usize = 4 * MAX_WIDTH;
 /// Most axes of one feature.
 const MAX_AXES: usize = 8;
 /// Name of the feature that every dataset has: what the robot was sent.
@@ -334,6 +336,19 @@ impl Schema {
         }
         Ok(steps.unwrap_or(0))
     }
+}
+
+/// Whether names may be made for the numbers of features of these widths: a name takes more room than what a
+/// malformed file needs to state it.
+fn check_count(path: &Path, widths: impl Iterator<Item = usize>) -> Result<(), DataError> {
+    let (count, numbers) =
+        widths.fold((0, 0usize), |(count, sum), n| (count + 1, sum.saturating_add(n)));
+    let problem = match (count > MAX_FEATURES, numbers > MAX_UNNAMED) {
+        (true, _) => format!("{count} features; at most {MAX_FEATURES} are read"),
+        (_, true) => format!("{numbers} numbers per step; at most {MAX_UNNAMED} are read"),
+        _ => return Ok(()),
+    };
+    Err(DataError::format(path, problem))
 }
 
 /// Reads a file of JSON.

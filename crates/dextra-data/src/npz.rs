@@ -30,7 +30,12 @@ pub const MAX_BYTES: u64 = 1 << 30;
 
 /// Reads a single `.npy` array.
 pub fn read_npy(path: &Path) -> Result<Array, DataError> {
-    let (header, bytes) = npy(path)?;
+    npy_from_bytes(path, atomic::read_file(path, MAX_BYTES)?)
+}
+
+/// The same for bytes already in memory; `path` names them in errors.
+pub(crate) fn npy_from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Array, DataError> {
+    let (header, bytes) = npy(path, bytes)?;
     let Header { element, big_endian, fortran_order, shape, .. } = header;
     Array::new(element, big_endian, fortran_order, shape, bytes)
         .map_err(|e| DataError::format(path, e))
@@ -38,15 +43,14 @@ pub fn read_npy(path: &Path) -> Result<Array, DataError> {
 
 /// Reads a single `.npy` of Python objects as inert data.
 pub fn read_npy_objects(path: &Path) -> Result<Pickle, DataError> {
-    let (header, bytes) = npy(path)?;
+    let (header, bytes) = npy(path, atomic::read_file(path, MAX_BYTES)?)?;
     if header.element != ElementType::Object {
         return Err(DataError::format(path, "an array of values where objects were expected"));
     }
     Pickle::from_bytes(path, bytes)
 }
 
-fn npy(path: &Path) -> Result<(Header, Vec<u8>), DataError> {
-    let mut bytes = atomic::read_file(path, MAX_BYTES)?;
+fn npy(path: &Path, mut bytes: Vec<u8>) -> Result<(Header, Vec<u8>), DataError> {
     let header = Header::parse(&bytes).map_err(|e| DataError::format(path, e))?;
     bytes.drain(..header.data_start);
     Ok((header, bytes))

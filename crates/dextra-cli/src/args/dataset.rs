@@ -21,7 +21,7 @@ pub struct CollectionArgs {
     /// The task in words [default: the name of the clip].
     #[arg(long, value_name = "TEXT")]
     pub task: Option<String>,
-    /// Points on the surfaces of the objects, in the world, as `point_cloud` [default: 512 with zarr, else 0: none].
+    /// Points on the surfaces of the objects, in the world, as `point_cloud` [default: 512 with zarr, else 0: none; at most 16384].
     #[arg(long, value_name = "N")]
     pub points: Option<usize>,
     /// Print one JSON object instead of a table.

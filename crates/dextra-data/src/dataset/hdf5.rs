@@ -12,7 +12,8 @@
 
 use super::stage::StagedFile;
 use super::{
-    ACTION, Entry, Episode, Feature, MAX_VALUES, MAX_WIDTH, Schema, Sink, Source, record, within,
+    ACTION, Entry, Episode, Feature, MAX_VALUES, MAX_WIDTH, Schema, Sink, Source, check_count,
+    record, within,
 };
 use crate::DataError;
 use hdf5_pure::{AttrValue, DType, Dataset, File, FileBuilder, FinishedGroup, GroupBuilder};
@@ -123,18 +124,18 @@ fn array(path: &Path, file: &File, name: &str) -> Result<(Dataset, usize, usize)
 
 /// The features of a file that does not name them.
 fn strangers(path: &Path, file: &File, demo: &str) -> Result<Vec<Feature>, DataError> {
-    let mut features =
-        vec![Feature::unnamed(ACTION, &[array(path, file, &place(demo, ACTION))?.2])];
+    let mut found = vec![(ACTION.to_owned(), array(path, file, &place(demo, ACTION))?.2)];
     let obs = file.group(&format!("data/{demo}/obs")).and_then(|obs| obs.datasets());
     let mut names = obs.map_err(|e| DataError::format(path, e.to_string()))?;
     names.sort_unstable();
     for name in names {
         // Pictures and other integers are left out.
         if let Ok((_, _, width)) = array(path, file, &place(demo, &name)) {
-            features.push(Feature::unnamed(&name, &[width]));
+            found.push((name, width));
         }
     }
-    Ok(features)
+    check_count(path, found.iter().map(|(_, width)| *width))?;
+    Ok(found.iter().map(|(name, width)| Feature::unnamed(name, &[*width])).collect())
 }
 
 impl Source for Hdf5Source {

@@ -93,7 +93,7 @@ impl LeRobotSource {
         }
         let fps_hz = info.fps.as_f64().filter(|fps| fps.fract() == 0.0 && (1.0..1e9).contains(fps));
         let fps_hz = fps_hz.ok_or_else(|| DataError::field(&path, "fps", "not a whole number"))?;
-        let (names, features): (Vec<_>, Vec<_>) = info.features.arrays().into_iter().unzip();
+        let (names, features): (Vec<_>, Vec<_>) = info.features.arrays(&path)?.into_iter().unzip();
         if let Some(feature) = features.iter().find(|f| f.width() == 0 || f.width() > MAX_WIDTH) {
             return Err(DataError::field(&path, &feature.name, "no numbers, or too many"));
         }

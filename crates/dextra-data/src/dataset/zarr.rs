@@ -16,8 +16,8 @@ mod array;
 mod blosc;
 
 use super::{
-    Entry, Episode, Feature, MAX_WIDTH, Schema, Sink, Source, Stored, read_json, record,
-    stage::Stage, text,
+    Entry, Episode, Feature, MAX_WIDTH, Schema, Sink, Source, Stored, check_count, read_json,
+    record, stage::Stage, text,
 };
 use crate::DataError;
 use array::{Array, Reader};
@@ -26,8 +26,10 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 const ENDS: &str = "meta/episode_ends";
-/// Rows of one chunk.
+/// Most rows of one chunk.
 const CHUNK_ROWS: usize = 1000;
+/// Most bytes of one chunk of several rows.
+const CHUNK_BYTES: usize = 32 << 20;
 const MAX_EPISODES: usize = 10_000_000;
 
 /// What DP3's layout has no place for.
@@ -60,6 +62,8 @@ pub struct ZarrSource {
     /// Row after the last one of each episode.
     ends: Vec<usize>,
     entries: Vec<Entry>,
+    /// Most bytes that features keep of chunks between episodes, and that what is no feature keeps.
+    kept_bytes: usize,
 }
 
 impl ZarrSource {
@@ -112,6 +116,7 @@ impl ZarrSource {
                 let named = names.iter().zip(&arrays);
                 let floats =
                     named.filter(|(_, array)| array.has_floats() && array.width <= MAX_WIDTH);
+                check_count(&data, floats.clone().map(|(_, array)| array.width))?;
                 let features = floats.map(|(name, array)| Feature::unnamed(name, &array.axes));
                 Schema { fps_hz: None, robot: String::new(), features: features.collect() }
             }
@@ -124,6 +129,14 @@ impl ZarrSource {
         let places = places.ok_or_else(|| {
             DataError::format(&attributes, "the features are not those of the folder data")
         })?;
+        for (feature, &at) in schema.features.iter().zip(&places) {
+            let (stated, found) = (feature.row(), &arrays[at].axes);
+            // A list of single numbers may lie as one without a second axis.
+            if stated != *found && !(found.is_empty() && stated == [1]) {
+                let problem = format!("the axes {stated:?}, but the array has {found:?}");
+                return Err(DataError::field(&attributes, &feature.name, problem));
+            }
+        }
         let stored = names.into_iter().zip(&arrays).enumerate().map(|(at, (name, array))| Stored {
             name,
             dtype: array.dtype.to_owned(),
@@ -134,7 +147,16 @@ impl ZarrSource {
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let steps: Vec<usize> = starts.zip(&ends).map(|(start, end)| end - start).collect();
         let entries = record::read_lines(&folder.join(record::FILE), &steps)?;
-        Ok(ZarrSource { folder: folder.to_owned(), schema, arrays, stored, places, ends, entries })
+        Ok(ZarrSource {
+            folder: folder.to_owned(),
+            schema,
+            arrays,
+            stored,
+            places,
+            ends,
+            entries,
+            kept_bytes: array::CHUNK_BYTES,
+        })
     }
 }
 
@@ -161,18 +183,31 @@ impl Source for ZarrSource {
 
     fn examine(&mut self, index: usize) -> Result<(), DataError> {
         let (start, end) = self.rows(index)?;
-        let mut others =
-            self.arrays.iter_mut().zip(&self.stored).filter(|(_, stored)| !stored.is_feature);
-        others.try_for_each(|(array, _)| array.examine(start, end))
+        let mut left = self.kept_bytes;
+        for (array, stored) in self.arrays.iter_mut().zip(&self.stored) {
+            if !stored.is_feature {
+                array.examine(start, end)?;
+                array.keep_within(&mut left);
+            }
+        }
+        Ok(())
     }
 
     fn episode(&mut self, index: usize) -> Result<Episode, DataError> {
         let (start, end) = self.rows(index)?;
-        let values = self.places.iter().map(|&at| self.arrays[at].floats(start, end));
-        let values = values.collect::<Result<_, _>>()?;
+        let (mut values, mut left) = (Vec::new(), self.kept_bytes);
+        for &at in &self.places {
+            values.push(self.arrays[at].floats(start, end)?);
+            self.arrays[at].keep_within(&mut left);
+        }
         let Entry { task, record, .. } = self.entries[index].clone();
         Ok(Episode { task, values, record })
     }
+}
+
+/// Rows of one chunk of a new feature.
+fn chunk_rows(feature: &Feature) -> usize {
+    (CHUNK_BYTES / (4 * feature.width())).clamp(1, CHUNK_ROWS)
 }
 
 /// Writes a Zarr v2 folder.
@@ -180,10 +215,10 @@ pub struct ZarrSink {
     folder: PathBuf,
     stage: Stage,
     schema: Schema,
+    /// Rows of one chunk of each feature.
+    chunk_rows: Vec<usize>,
     /// Rows of each feature that do not fill a chunk yet.
     tails: Vec<Vec<f32>>,
-    /// Rows that are in full chunks.
-    written: usize,
     ends: Vec<usize>,
     entries: Vec<Entry>,
 }
@@ -199,8 +234,8 @@ impl ZarrSink {
             folder: folder.to_owned(),
             stage,
             schema: schema.clone(),
+            chunk_rows: schema.features.iter().map(chunk_rows).collect(),
             tails: vec![Vec::new(); schema.features.len()],
-            written: 0,
             ends: Vec::new(),
             entries: Vec::new(),
         };
@@ -220,15 +255,21 @@ impl ZarrSink {
             let problem = format!("{} is not of this program", other.name);
             return Err(DataError::format(&self.folder, problem));
         }
-        for array in &source.arrays {
-            if !array.is_raw(CHUNK_ROWS) {
-                return Err(DataError::format(&array.folder, "not stored as this program does"));
-            }
-        }
         let rows = source.ends.last().copied().unwrap_or(0);
-        self.written = rows / CHUNK_ROWS * CHUNK_ROWS;
-        for (tail, &at) in self.tails.iter_mut().zip(&source.places) {
-            *tail = source.arrays[at].floats(self.written, rows)?;
+        for (at, (feature, &place)) in self.schema.features.iter().zip(&source.places).enumerate() {
+            let array = &mut source.arrays[place];
+            // The names of chunks tell their axes: those of others would be read as if they were not there.
+            let (old, new) = (&array.axes, feature.row());
+            if *old != new {
+                let problem =
+                    format!("the dataset has the axes {old:?}, what would be added {new:?}");
+                return Err(DataError::field(&self.folder, &feature.name, problem));
+            }
+            self.chunk_rows[at] = array.raw_rows().ok_or_else(|| {
+                DataError::format(&array.folder, "not stored as this program does")
+            })?;
+            let written = rows / self.chunk_rows[at] * self.chunk_rows[at];
+            self.tails[at] = array.floats(written, rows)?;
         }
         self.ends = source.ends;
         self.entries = source.entries;
@@ -239,7 +280,7 @@ impl ZarrSink {
     fn chunk(&mut self, at: usize, index: usize, rows: &[f32]) -> Result<(), DataError> {
         let feature = &self.schema.features[at];
         let mut bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
-        bytes.resize(CHUNK_ROWS * feature.width() * 4, 0);
+        bytes.resize(self.chunk_rows[at] * feature.width() * 4, 0);
         let zeros = ".0".repeat(feature.row().len());
         self.stage.write(&format!("data/{}/{index}{zeros}", feature.name), &bytes)
     }
@@ -248,19 +289,18 @@ impl ZarrSink {
 impl Sink for ZarrSink {
     fn push(&mut self, episode: &Episode) -> Result<(), DataError> {
         let steps = self.schema.admit(&self.folder, episode)?;
-        let rows = self.tails[0].len() / self.schema.features[0].width() + steps;
+        let before = self.ends.last().copied().unwrap_or(0);
         for (at, values) in episode.values.iter().enumerate() {
             self.tails[at].extend_from_slice(values);
-            let size = CHUNK_ROWS * self.schema.features[at].width();
+            let size = self.chunk_rows[at] * self.schema.features[at].width();
             let tail = std::mem::take(&mut self.tails[at]);
             let chunks = tail.chunks_exact(size);
             self.tails[at] = chunks.remainder().to_vec();
             for (index, rows) in chunks.enumerate() {
-                self.chunk(at, self.written / CHUNK_ROWS + index, rows)?;
+                self.chunk(at, before / self.chunk_rows[at] + index, rows)?;
             }
         }
-        self.written += rows / CHUNK_ROWS * CHUNK_ROWS;
-        self.ends.push(self.ends.last().copied().unwrap_or(0) + steps);
+        self.ends.push(before + steps);
         let Episode { task, record, .. } = episode;
         self.entries.push(Entry { task: task.clone(), steps, record: record.clone() });
         Ok(())
@@ -271,11 +311,11 @@ impl Sink for ZarrSink {
         for at in 0..self.tails.len() {
             let tail = std::mem::take(&mut self.tails[at]);
             if !tail.is_empty() {
-                self.chunk(at, self.written / CHUNK_ROWS, &tail)?;
+                self.chunk(at, rows / self.chunk_rows[at], &tail)?;
             }
             let feature = &self.schema.features[at];
             let lengths = |rows: usize| [&[rows], &feature.row()[..]].concat();
-            let array = Array::raw(&lengths(rows), &lengths(CHUNK_ROWS), "<f4");
+            let array = Array::raw(&lengths(rows), &lengths(self.chunk_rows[at]), "<f4");
             let names = json!({ "names": feature.elements });
             let folder = format!("data/{}", feature.name);
             self.stage.write(&format!("{folder}/.zarray"), &array.json())?;
@@ -302,5 +342,38 @@ impl Sink for ZarrSink {
         self.stage.write(".zattrs", &text(&attributes))?;
         self.stage.write(record::FILE, &record::lines(&self.entries))?;
         self.stage.commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrays_keep_of_their_chunks_is_limited_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, array: Array, chunk: &[u8]| {
+            let folder = dir.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(".zarray"), array.json()).unwrap();
+            let axes = ".0".repeat(usize::from(name != ENDS));
+            std::fs::write(folder.join(format!("0{axes}")), chunk).unwrap();
+        };
+        for index in 0..4 {
+            write(&format!("data/f{index}"), Array::raw(&[2, 25], &[2, 25], "<f4"), &[0; 200]);
+            write(&format!("data/i{index}"), Array::raw(&[2, 50], &[4, 50], "|u1"), &[7; 200]);
+        }
+        write(ENDS, Array::raw(&[1], &[1], "<i8"), &2i64.to_le_bytes());
+        let mut source = ZarrSource::open(dir.path()).unwrap();
+        source.kept_bytes = 500;
+        source.examine(0).unwrap();
+        source.episode(0).unwrap();
+        let kept = |array: &mut Reader| {
+            let mut left = usize::MAX;
+            array.keep_within(&mut left);
+            usize::MAX - left
+        };
+        let kept: Vec<usize> = source.arrays.iter_mut().map(kept).collect();
+        assert_eq!(kept, [200, 200, 0, 0, 200, 200, 0, 0]);
     }
 }

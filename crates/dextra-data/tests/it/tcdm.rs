@@ -158,6 +158,16 @@ fn a_myodm_recording_finds_its_mesh_where_others_do() {
     ] {
         assert_eq!(import(Format::MyoDm, &alone, &options).unwrap().objects[0].name, "cup");
     }
+    // So does a folder of meshes beside a file that states something else, and a mesh in that file.
+    let meshes = fixtures().join("tcdm/envs/assets/meshes/objects");
+    std::fs::write(alone.with_extension("toml"), "mass_kg = 0.25\n").unwrap();
+    let options = ImportOptions { meshes: Some(meshes.clone()), ..ImportOptions::default() };
+    let object = import(Format::MyoDm, &alone, &options).unwrap().objects.remove(0);
+    assert_eq!((object.mass, object.mesh.faces.len()), (Some(0.25), 12));
+    std::fs::copy(meshes.join("cup/contact0.stl"), dir.path().join("own.stl")).unwrap();
+    std::fs::write(alone.with_extension("toml"), "mesh = \"own.stl\"\n").unwrap();
+    let demo = import(Format::MyoDm, &alone, &options).unwrap();
+    assert!(demo.provenance.inputs_sha256.iter().any(|(name, _)| name == "own.stl"));
     let error = read(Format::MyoDm, "trajectories/cup_drink1.npz").unwrap_err().to_string();
     assert!(error.contains("no `time`"), "{error}");
     let error = read(Format::Tcdm, path).unwrap_err().to_string();
@@ -235,6 +245,27 @@ fn spoilt_files_are_errors_that_name_the_key() {
     });
     let error = error.unwrap_err().to_string();
     assert!(error.contains("8 rows") && error.contains("is not known"), "{error}");
+}
+
+#[test]
+fn tips_of_the_recording_are_its_last_five_joints_from_thumb_to_pinky() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixtures(), dir.path());
+    let tip = |finger: usize| [0.01 * finger as f64, 0.02, 0.15];
+    let demo = spoilt(dir.path(), |a| {
+        let rows = a.hand.1.chunks_exact(48);
+        a.hand.1 = rows
+            .flat_map(|row| [row, (0..5).map(tip).collect::<Vec<_>>().as_flattened()].concat())
+            .collect();
+        a.hand.0[1] = 21;
+    });
+    let demo = demo.unwrap();
+    assert!(!has_note(&demo, "Fingertips are made"));
+    for points in &demo.hands[0].keypoints_in_world {
+        for finger in 0..5 {
+            assert_eq!(points[4 + 4 * finger], Point3::from(tip(finger)));
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::episodes::{episode, schema};
 use crate::support::{copy, python};
 use dextra_data::DataError;
-use dextra_data::dataset::{Episode, Feature, Format, Source, open};
+use dextra_data::dataset::{Episode, Feature, Format, Schema, Source, open};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -236,4 +236,168 @@ fn chunks_without_files_hold_the_fill_value_and_others_are_of_no_episode() {
     }
     let error = Format::Zarr.append(&set, &schema()).err().unwrap().to_string();
     assert!(error.contains("codecs.zarr"), "{error}");
+}
+
+/// Writes `.zarray` of an array of bare bytes, whose chunks have no files.
+fn array(set: &Path, name: &str, shape: &[usize], chunks: &[usize], dtype: &str) -> PathBuf {
+    let folder = set.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let text = format!(
+        "{{\"zarr_format\":2,\"shape\":{shape:?},\"chunks\":{chunks:?},\"dtype\":\"{dtype}\",\
+         \"compressor\":null,\"fill_value\":0,\"order\":\"C\",\"filters\":null}}"
+    );
+    fs::write(folder.join(".zarray"), text).unwrap();
+    folder
+}
+
+/// An empty set of one episode of `rows`.
+fn one_episode(set: &Path, rows: usize) {
+    let ends = array(set, "meta/episode_ends", &[1], &[1], "<i8");
+    fs::write(ends.join("0"), (rows as i64).to_le_bytes()).unwrap();
+    fs::write(set.join(".zgroup"), "{\"zarr_format\":2}").unwrap();
+}
+
+#[test]
+fn rows_without_files_take_no_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("pictures");
+    let rows = 10usize.pow(15);
+    one_episode(&set, rows);
+    let img = array(&set, "data/img", &[rows, 1], &[1, 1], "|u1");
+    let (_, mut source) = open(&set).unwrap();
+    source.examine(0).unwrap();
+    // Files are looked at wherever they are; what is no chunk is none.
+    fs::write(img.join("7.notes"), "mine").unwrap();
+    fs::write(img.join("999999999999998.0"), "ab").unwrap();
+    let (_, mut source) = open(&set).unwrap();
+    let error = source.examine(0).unwrap_err().to_string();
+    assert!(error.contains("999999999999998.0") && error.contains("a chunk has 1"), "{error}");
+
+    let set = dir.path().join("floats");
+    let rows = 1 << 24;
+    one_episode(&set, rows);
+    let action = array(&set, "data/action", &[rows, 1], &[1, 1], "<f4");
+    for (chunk, value) in [(3, 0.5f32), (rows - 1, 2.0)] {
+        fs::write(action.join(format!("{chunk}.0")), value.to_le_bytes()).unwrap();
+    }
+    let values = read(&set).unwrap().remove(0).remove(0);
+    assert_eq!((values.len(), values[3], values[rows - 1]), (rows, 0.5, 2.0));
+    assert_eq!(values.iter().filter(|&&x| x != 0.0).count(), 2);
+}
+
+#[test]
+fn chunks_that_are_together_larger_than_their_array_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    one_episode(dir.path(), 1);
+    array(dir.path(), "data/action", &[1, 1, 4096], &[1, 1 << 28, 1], "<f4");
+    let error = read(dir.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("data/action/.zarray") && error.contains("`chunks`: 4096 of"),
+        "{error}"
+    );
+    // A chunk may be longer than what is left of its array, as the last ones are.
+    array(dir.path(), "data/action", &[1, 1, 5], &[10, 3, 4], "<f4");
+    assert_eq!(read(dir.path()).unwrap(), [[[0.0; 5]]]);
+}
+
+#[test]
+fn names_are_made_for_so_many_numbers_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let many = dir.path().join("many");
+    one_episode(&many, 1);
+    for index in 0..257 {
+        array(&many, &format!("data/a{index}"), &[1, 1], &[1, 1], "<f4");
+    }
+    let error = open(&many).err().unwrap().to_string();
+    assert!(error.contains("257 features; at most 256"), "{error}");
+    fs::remove_dir_all(many.join("data/a7")).unwrap();
+    assert_eq!(open(&many).unwrap().1.schema().features.len(), 256);
+    let wide = dir.path().join("wide");
+    one_episode(&wide, 1);
+    for index in 0..5 {
+        array(&wide, &format!("data/a{index}"), &[1, 1 << 20], &[1, 1 << 20], "<f4");
+    }
+    let error = open(&wide).err().unwrap().to_string();
+    assert!(error.contains("5242880 numbers per step"), "{error}");
+    // Of LeRobot too.
+    let columns = dir.path().join("columns");
+    let mut sink = Format::LeRobot.append(&columns, &schema()).unwrap();
+    sink.push(&episode(0, 3)).unwrap();
+    sink.commit().unwrap();
+    let info = columns.join("meta/info.json");
+    let text = fs::read_to_string(&info).unwrap();
+    let column = |i: usize| format!("\"a{i}\":{{\"dtype\":\"float32\",\"shape\":[1048576]}},");
+    let more = (0..5).map(column).collect::<String>() + "\"action\": {";
+    fs::write(&info, text.replacen("\"action\": {", &more, 1)).unwrap();
+    let error = open(&columns).err().unwrap().to_string();
+    assert!(error.contains("info.json") && error.contains("5242880 numbers"), "{error}");
+}
+
+/// Appends an episode of `steps`, with a third feature.
+fn append(path: &Path, schema: &Schema, index: usize, steps: usize) -> Result<Episode, DataError> {
+    let mut sink = Format::Zarr.append(path, schema)?;
+    let mut episode = episode(index, steps);
+    let width = schema.features[2].width();
+    episode.values.push((0..steps * width).map(|i| (index * 5000 + i) as f32 * 0.25).collect());
+    sink.push(&episode)?;
+    sink.commit()?;
+    Ok(episode)
+}
+
+/// [`schema`] with a third feature, `cloud`.
+fn with_cloud(width: usize, axes: &[usize]) -> Schema {
+    let mut schema = schema();
+    let names = (0..width).map(|index| format!("cloud_{index}")).collect();
+    schema.features.push(Feature { axes: axes.to_vec(), ..Feature::new("cloud", names) });
+    schema
+}
+
+#[test]
+fn a_feature_of_other_axes_is_not_added_to_one_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, axes) = (with_cloud(6, &[]), with_cloud(6, &[2, 3]));
+    for (name, there, other) in [("list", &list, &axes), ("axes", &axes, &list)] {
+        let set = dir.path().join(name);
+        let first = append(&set, there, 0, 1500).unwrap();
+        let error = append(&set, other, 1, 3).unwrap_err().to_string();
+        assert!(error.contains("`cloud`") && error.contains("[2, 3]"), "{error}");
+        assert_eq!(read(&set).unwrap(), [first.values]);
+    }
+    // What is stated of an array must be true of it.
+    let attributes = dir.path().join("axes/.zattrs");
+    let text = fs::read_to_string(&attributes).unwrap();
+    let text = text.replacen("2,\n          3", "3,\n          2", 1);
+    fs::write(&attributes, text).unwrap();
+    let error = open(&dir.path().join("axes")).err().unwrap().to_string();
+    assert!(error.contains("`cloud`: the axes [3, 2], but the array has [2, 3]"), "{error}");
+}
+
+#[test]
+fn chunks_of_a_wide_feature_have_fewer_rows_and_those_that_are_there_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("wide");
+    let schema = with_cloud(3 << 14, &[1 << 14, 3]);
+    let episodes = [append(&set, &schema, 0, 171).unwrap().values];
+    let chunks = fs::read_dir(set.join("data/cloud")).unwrap().flatten();
+    let sizes: Vec<u64> = chunks.map(|file| file.metadata().unwrap().len()).collect();
+    assert!(sizes.iter().filter(|&&size| size > 20 << 20).count() == 2, "{sizes:?}");
+    assert!(sizes.iter().all(|&size| size <= 32 << 20), "{sizes:?}");
+    assert!(read(&set).unwrap() == episodes);
+
+    let set = dir.path().join("other");
+    let schema = with_cloud(6, &[2, 3]);
+    let mut episodes = vec![append(&set, &schema, 0, 3).unwrap().values];
+    // Chunks of four rows of one feature, of a thousand of the others.
+    let array = set.join("data/cloud/.zarray");
+    let text = fs::read_to_string(&array).unwrap();
+    assert!(text.contains("1000"), "{text}");
+    fs::write(&array, text.replacen("1000", "4", 1)).unwrap();
+    let chunk = set.join("data/cloud/0.0.0");
+    let bytes = fs::read(&chunk).unwrap();
+    fs::write(&chunk, &bytes[..4 * 6 * 4]).unwrap();
+    for (index, steps) in [(1, 1), (2, 2000), (3, 2)] {
+        episodes.push(append(&set, &schema, index, steps).unwrap().values);
+        assert!(read(&set).unwrap() == episodes, "{steps}");
+    }
+    assert_eq!(fs::metadata(set.join("data/cloud/501.0.0")).unwrap().len(), 96);
 }

@@ -43,8 +43,8 @@ pub fn default_points(format: Format) -> usize {
     if format == Format::Zarr { 512 } else { 0 }
 }
 
-/// Most points: as many as a feature has room for.
-const MAX_POINTS: usize = 1 << 16;
+/// Most points: policies take a few thousand, and a step of as many as these has 196 kB.
+const MAX_POINTS: usize = 1 << 14;
 
 /// What was exported.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -297,6 +297,25 @@ mod tests {
         let none = DatasetRequest { collection: dir.path().join("none"), ..request };
         let error = dataset(&none, &crate::Silent).unwrap_err().to_string();
         assert!(error.contains("`collect` fills it"), "{error}");
+    }
+
+    #[test]
+    fn more_points_than_there_may_be_are_refused_with_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let request = DatasetRequest {
+            collection: dir.path().to_owned(),
+            format: Format::Zarr,
+            out: dir.path().join("out"),
+            fps_hz: 50,
+            hand: None,
+            task: None,
+            points: MAX_POINTS + 1,
+        };
+        let error = dataset(&request, &crate::Silent).unwrap_err().to_string();
+        assert_eq!(error, "16385 points are too many; at most 16384");
+        let most = DatasetRequest { points: MAX_POINTS, ..request };
+        let error = dataset(&most, &crate::Silent).unwrap_err().to_string();
+        assert!(!error.contains("points"), "{error}");
     }
 
     #[test]

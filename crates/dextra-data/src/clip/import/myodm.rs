@@ -5,6 +5,7 @@ use super::models::above;
 use super::tcdm::mesh_names;
 use super::{ImportOptions, find, stem};
 use crate::clip::load_clip;
+use crate::clip::settings::Settings;
 use crate::{DataError, Npz};
 use dextra_core::Demonstration;
 use std::path::Path;
@@ -22,7 +23,8 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Demonstration, D
         });
     }
     let mut clip = opts.clip.clone();
-    if clip.mesh.is_none() && !path.with_extension("toml").exists() {
+    // A mesh that the options or the file beside the recording state counts.
+    if Settings::gather(&npz, &clip)?.meshes.is_empty() {
         let name = stem(path);
         let name = name.strip_prefix(PREFIX).unwrap_or(&name);
         let object = name.split('_').next().unwrap_or_default();

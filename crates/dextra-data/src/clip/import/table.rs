@@ -12,7 +12,7 @@
 
 use super::mediapipe::points_of;
 use super::{ImportOptions, Recording, stem};
-use crate::npz::read_npy;
+use crate::npz::npy_from_bytes;
 use crate::{DataError, Npz, Pickle, atomic};
 use dextra_core::Side;
 use dextra_core::demonstration::{Keypoints, keypoint};
@@ -34,14 +34,18 @@ const TRACKS: [(&str, Option<Side>); 3] =
 type Hand = (Option<Side>, Vec<Option<Keypoints>>);
 
 pub(super) fn read(path: &Path, _: &ImportOptions) -> Result<Recording, DataError> {
-    let bytes = atomic::read_file(path, MAX_BYTES)?;
+    parse(path, atomic::read_file(path, MAX_BYTES)?)
+}
+
+/// Reads what a file has; its name says in which form.
+fn parse(path: &Path, bytes: Vec<u8>) -> Result<Recording, DataError> {
     let sha256 = atomic::sha256_hex(&bytes);
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let (hands, fps) = match extension.as_deref() {
         Some("json") => json(path, &bytes)?,
         Some("csv") => csv(path, &bytes)?,
         Some("npy") => {
-            let array = read_npy(path)?;
+            let array = npy_from_bytes(path, bytes)?;
             let frames = frames(array.shape(), array.f64s());
             let frames = frames.map_err(|problem| DataError::format(path, problem))?;
             (vec![(None, frames)], None)
@@ -181,4 +185,21 @@ fn pickle(path: &Path, bytes: Vec<u8>) -> Result<Vec<Hand>, DataError> {
 /// 63 numbers as 21 points.
 pub(super) fn keypoints(row: &[f64]) -> Keypoints {
     std::array::from_fn(|k| Point3::new(row[3 * k], row[3 * k + 1], row[3 * k + 2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_a_npy_are_of_the_bytes_that_the_digest_is_of() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keypoints");
+        let bytes = std::fs::read(folder.join("left.npy")).unwrap();
+        let digest = atomic::sha256_hex(&bytes);
+        // A file that is gone, or another by now.
+        for path in ["gone.npy".into(), folder.join("../single.npy")] {
+            let recording = parse(&path, bytes.clone()).unwrap();
+            assert_eq!((recording.hands[0].1.len(), &recording.inputs[0].1), (20, &digest));
+        }
+    }
 }

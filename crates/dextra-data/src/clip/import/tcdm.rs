@@ -2,7 +2,7 @@
 //!
 //! | key | shape | meaning |
 //! |---|---|---|
-//! | `human_joint_coords` | `[T,16,3]` | joints of a right hand as MANO orders them, without tips: wrist, index, middle, pinky, ring, thumb; metres |
+//! | `human_joint_coords` | `[T,16,3]` or `[T,21,3]` | joints of a right hand as MANO orders them: wrist, index, middle, pinky, ring, thumb; of 21, five tips follow, thumb to pinky; metres |
 //! | `object_translation`, `object_orientation` | `[N,3]`, `[N,4]` | centre of mass and quaternion wxyz of the object |
 //! | `object_translation_original`, `object_orientation_original` | `[T,3]`, `[T,4]` | the same before it was cut, in some files |
 //! | `length` | | rows that count, of `N` |
@@ -14,8 +14,8 @@
 //! `rewards.py`, `reference.py` and `table.xml` (<https://github.com/facebookresearch/TCDM>, MIT); that the joints
 //! are those of GRAB's hand in the same frame is in MyoSuite's copy of the script that wrote the files (Apache-2.0).
 //!
-//! Fingertips are made: the last joint of a finger bends by two thirds of the one before it, and phalanges have
-//! average proportions. A centre of mass is one of the simulation, of the convex pieces `contact0.stl`,
+//! Fingertips are made where there are none: the last joint of a finger bends by two thirds of the one before it, and
+//! phalanges have average proportions. A centre of mass is one of the simulation, of the convex pieces `contact0.stl`,
 //! `contact1.stl` and so on beside the mesh at equal density, or of the mesh where there are none.
 
 use super::models::{above, part};
@@ -103,7 +103,7 @@ fn hand(npz: &Npz, notes: &mut Vec<String>) -> Result<Vec<Keypoints>, DataError>
     let joints = match shape[..] {
         [_, joints @ (16 | 21), 3] => joints,
         _ => {
-            let problem = format!("the shape [T, 16, 3] was expected, not {shape:?}");
+            let problem = format!("the shape [T, 16, 3] or [T, 21, 3] was expected, not {shape:?}");
             return Err(npz.problem(HAND, problem));
         }
     };

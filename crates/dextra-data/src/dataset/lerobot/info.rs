@@ -1,10 +1,12 @@
 //! `meta/info.json`.
 
-use crate::dataset::{ACTION, Feature};
+use crate::DataError;
+use crate::dataset::{ACTION, Feature, MAX_WIDTH, check_count};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt;
+use std::path::Path;
 
 pub const VERSION: &str = "v3.0";
 pub const DATA_PATH: &str = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
@@ -89,12 +91,17 @@ impl Features {
 
     /// Arrays of floats with the names of their columns; pictures, films, other types and the columns of
     /// every dataset are left out.
-    pub fn arrays(&self) -> Vec<(String, Feature)> {
+    ///
+    /// # Errors
+    /// More numbers without names than names are made for; `path` is where the columns are from.
+    pub fn arrays(&self, path: &Path) -> Result<Vec<(String, Feature)>, DataError> {
         let arrays = self.0.iter().filter(|(name, column)| {
             let float = ["float32", "float64"].contains(&column.dtype.as_str());
             float && !COLUMNS.contains(&name.as_str())
         });
-        arrays.map(|(name, column)| (name.clone(), feature(name, column))).collect()
+        let unnamed = arrays.clone().filter(|(_, column)| stated(column).is_none());
+        check_count(path, unnamed.map(|(_, column)| width(column)))?;
+        Ok(arrays.map(|(name, column)| (name.clone(), feature(name, column))).collect())
     }
 }
 
@@ -103,10 +110,14 @@ pub fn column_name(name: &str) -> String {
     if name == ACTION { name.to_owned() } else { format!("observation.{name}") }
 }
 
-/// The feature of a column; lists of names are taken wherever they are, as of `{"motors": [...]}`.
-fn feature(name: &str, column: &Column) -> Feature {
-    let name = name.strip_prefix("observation.").unwrap_or(name);
+/// Numbers of a column, or one more than there may be.
+fn width(column: &Column) -> usize {
     let width = column.shape.iter().fold(1usize, |product, &n| product.saturating_mul(n));
+    width.min(MAX_WIDTH + 1)
+}
+
+/// The names of a column's numbers; lists are taken wherever they are, as of `{"motors": [...]}`.
+fn stated(column: &Column) -> Option<Vec<String>> {
     let lists = match &column.names {
         Value::Object(map) => map.values().next(),
         other => Some(other),
@@ -114,8 +125,14 @@ fn feature(name: &str, column: &Column) -> Feature {
     let stated: Option<Vec<String>> = lists
         .and_then(Value::as_array)
         .and_then(|list| list.iter().map(|name| name.as_str().map(str::to_owned)).collect());
-    match stated {
-        Some(elements) if elements.len() == width => Feature::new(name, elements),
-        _ => Feature::unnamed(name, &[width.min(crate::dataset::MAX_WIDTH + 1)]),
+    stated.filter(|elements| elements.len() == width(column))
+}
+
+/// The feature of a column.
+fn feature(name: &str, column: &Column) -> Feature {
+    let name = name.strip_prefix("observation.").unwrap_or(name);
+    match stated(column) {
+        Some(elements) => Feature::new(name, elements),
+        None => Feature::unnamed(name, &[width(column)]),
     }
 }

@@ -7,10 +7,13 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::Read;
+use std::iter::repeat_n;
 use std::path::{Path, PathBuf};
 
-/// Largest chunk, and most bytes of all chunks with the same rows.
-const CHUNK_BYTES: usize = 1 << 30;
+/// Largest chunk, and most bytes of all rows of the chunks with the same rows.
+pub const CHUNK_BYTES: usize = 1 << 30;
+/// Most bytes of the chunks with the same rows, with what of them is outside the array.
+const TILES_BYTES: usize = 2 * CHUNK_BYTES;
 /// Most chunks with the same rows.
 const MAX_TILES: usize = 4096;
 /// Most axes; NumPy has 64.
@@ -123,6 +126,8 @@ pub struct Reader {
     separator: char,
     /// The rows that were read last: episodes share chunks.
     last: Option<(usize, Vec<u8>)>,
+    /// Numbers along the first axis of the chunks that have files, ascending, once they were asked for.
+    present: Option<Vec<usize>>,
 }
 
 impl Reader {
@@ -172,8 +177,15 @@ impl Reader {
             return problem("chunks", format!("{chunks:?} is above {CHUNK_BYTES} bytes"));
         }
         let tiles: Vec<usize> = axes.iter().zip(chunk_axes).map(|(n, m)| n.div_ceil(*m)).collect();
-        if product(&tiles).is_none_or(|tiles| tiles > MAX_TILES) {
+        let Some(tiles) = product(&tiles).filter(|&tiles| tiles <= MAX_TILES) else {
             return problem("chunks", format!("{chunks:?} split {shape:?} into too many"));
+        };
+        // Chunks that are longer than the array cost time and memory without holding anything of it.
+        if bytes(chunk_axes).and_then(|n| n.checked_mul(tiles)).is_none_or(|n| n > TILES_BYTES) {
+            let above = format!(
+                "{tiles} of {chunks:?} for the same rows of {shape:?} are above {TILES_BYTES} bytes"
+            );
+            return problem("chunks", above);
         }
         let fill = match &array.fill_value {
             Value::Null => 0.0,
@@ -208,16 +220,18 @@ impl Reader {
             fill,
             separator,
             last: None,
+            present: None,
         })
     }
 
-    /// Whether chunks are bare 32-bit floats of `chunk_rows` whole rows.
-    pub fn is_raw(&self, chunk_rows: usize) -> bool {
-        self.chunk_rows == chunk_rows
-            && self.chunk_axes == self.axes
+    /// Rows of a chunk, where chunks are bare 32-bit floats of whole rows, zeros without a file.
+    pub fn raw_rows(&self) -> Option<usize> {
+        let raw = self.chunk_axes == self.axes
             && self.codec == Codec::Raw
             && self.separator == '.'
             && self.dtype == "<f4"
+            && self.fill == [0; 4];
+        raw.then_some(self.chunk_rows)
     }
 
     /// Whether [`Reader::floats`] reads it.
@@ -257,16 +271,50 @@ impl Reader {
         if end > self.rows {
             return Err(DataError::format(&self.folder, "too few rows"));
         }
-        for index in start / self.chunk_rows..end.div_ceil(self.chunk_rows) {
-            // Pictures are large: nothing but what was read is kept, and not even that of the fill value.
-            if self.tiles().iter().any(|tile| self.path(index, tile).exists()) {
-                self.band(index)?;
+        let (mut index, until) = (start / self.chunk_rows, end.div_ceil(self.chunk_rows));
+        // An array may have many more rows than files.
+        while let Some(next) = self.present_from(index)?.filter(|&next| next < until) {
+            if self.tiles().iter().any(|tile| self.path(next, tile).exists()) {
+                self.band(next)?;
             }
+            index = next + 1;
         }
         Ok(())
     }
 
-    fn read<T, const N: usize>(
+    /// Keeps the rows that were read last only where they are within what is `left` of a budget of bytes, and takes them
+    /// from it.
+    pub fn keep_within(&mut self, left: &mut usize) {
+        let kept = self.last.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        match left.checked_sub(kept) {
+            Some(rest) => *left = rest,
+            None => self.last = None,
+        }
+    }
+
+    /// The first number along the first axis, from `index` on, of chunks of which a file is there.
+    fn present_from(&mut self, index: usize) -> Result<Option<usize>, DataError> {
+        let present = match self.present.take() {
+            Some(present) => present,
+            None => {
+                let io = |e| DataError::io(&self.folder, "read", e);
+                let mut present = Vec::new();
+                for entry in std::fs::read_dir(&self.folder).map_err(io)? {
+                    let name = entry.map_err(io)?.file_name();
+                    let number = name.to_str().and_then(|name| name.split('.').next());
+                    present.extend(number.and_then(|number| number.parse::<usize>().ok()));
+                }
+                present.sort_unstable();
+                present.dedup();
+                present
+            }
+        };
+        let next = present.get(present.partition_point(|&number| number < index)).copied();
+        self.present = Some(present);
+        Ok(next)
+    }
+
+    fn read<T: Copy, const N: usize>(
         &mut self,
         start: usize,
         end: usize,
@@ -280,7 +328,14 @@ impl Reader {
         while row < end {
             let index = row / self.chunk_rows;
             let first = index * self.chunk_rows;
-            let until = end.min(first + self.chunk_rows);
+            let next = self.present_from(index)?;
+            if let (true, Some(&fill)) = (next != Some(index), self.fill.first_chunk()) {
+                let until = next.map_or(end, |next| end.min(next.saturating_mul(self.chunk_rows)));
+                values.extend(repeat_n(decode(fill), (until - row) * self.width));
+                row = until;
+                continue;
+            }
+            let until = end.min(first.saturating_add(self.chunk_rows));
             let size = N * self.width;
             let bytes = self.band(index)?;
             let rows = &bytes[(row - first) * size..(until - first) * size];
@@ -295,20 +350,33 @@ impl Reader {
         if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
             self.last = None;
             let tiles = self.tiles();
-            let bytes = match &tiles[..] {
-                [tile] if self.chunk_axes == self.axes => self.chunk(&self.path(index, tile))?,
-                _ => {
-                    let mut bytes = vec![0; self.chunk_rows * self.width * self.size];
-                    for tile in &tiles {
-                        let chunk = self.chunk(&self.path(index, tile))?;
-                        self.place(&chunk, tile, &mut bytes);
-                    }
-                    bytes
+            let whole = self.chunk_axes == self.axes;
+            let mut bytes = None;
+            for tile in &tiles {
+                let path = self.path(index, tile);
+                // One whose file is not there holds the fill value.
+                if !path.exists() {
+                    continue;
                 }
-            };
-            self.last = Some((index, bytes));
+                let chunk = self.chunk(&path)?;
+                if whole {
+                    bytes = Some(chunk);
+                } else {
+                    self.place(&chunk, tile, bytes.get_or_insert_with(|| self.filled()));
+                }
+            }
+            self.last = Some((index, bytes.unwrap_or_else(|| self.filled())));
         }
         Ok(self.last.as_ref().map_or(&[], |(_, bytes)| bytes))
+    }
+
+    /// The bytes of all rows of chunks without files.
+    fn filled(&self) -> Vec<u8> {
+        let numbers = self.chunk_rows * self.width;
+        match self.fill.iter().all(|&byte| byte == 0) {
+            true => vec![0; numbers * self.size],
+            false => self.fill.repeat(numbers),
+        }
     }
 
     /// Numbers of the chunks with the same rows, along all axes but the first.
@@ -361,16 +429,10 @@ impl Reader {
         }
     }
 
-    /// The bytes of a chunk; one whose file is not there holds the fill value.
+    /// The bytes of the chunk in a file.
     fn chunk(&self, path: &Path) -> Result<Vec<u8>, DataError> {
         let numbers = self.chunk_rows * self.chunk_axes.iter().product::<usize>();
         let expected = numbers * self.size;
-        if !path.exists() {
-            return Ok(match self.fill.iter().all(|&byte| byte == 0) {
-                true => vec![0; expected],
-                false => self.fill.repeat(numbers),
-            });
-        }
         let bytes = self.decompress(path, expected)?;
         if bytes.len() != expected {
             let problem = format!("{} bytes, a chunk has {expected}", bytes.len());

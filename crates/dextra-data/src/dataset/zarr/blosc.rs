@@ -132,6 +132,11 @@ impl<'a> Chunk<'a> {
             let length = number(at).ok_or_else(cut)?;
             let compressed = self.stored.get(at + 4..).and_then(|rest| rest.get(..length));
             let compressed = compressed.ok_or_else(cut)?;
+            // Blocks may share a stream; were it longer than what comes of it, they would cost more than they are.
+            if length > stream {
+                let problem = format!("block {index} has {length} bytes for {stream}");
+                return flaw("data", problem);
+            }
             if length == stream {
                 part.copy_from_slice(compressed);
             } else if !inner.decompress(compressed, part) {
@@ -293,5 +298,22 @@ mod tests {
             assert_eq!(found.field, field, "{at} {value:?}: {found:?}");
         }
         assert_eq!(decompress(&whole[..15], 6).unwrap_err().field, "header");
+    }
+
+    #[test]
+    fn a_stream_longer_than_its_block_is_refused_before_it_is_read_again_and_again() {
+        // A megabyte of empty pieces and eight zeros, as zlib has them, of which every block consists.
+        let mut stream = vec![0x78, 1];
+        stream.extend([0, 0, 0, 0xff, 0xff].repeat(200_000));
+        stream.extend([1, 8, 0, 0xf7, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 1]);
+        let blocks = 1 << 19;
+        let first = HEADER + blocks * 4;
+        let whole = first + 4 + stream.len();
+        let sizes = [blocks * 8, 8, whole].map(|n| (n as u32).to_le_bytes()).concat();
+        let starts = (first as u32).to_le_bytes().repeat(blocks);
+        let length = (stream.len() as u32).to_le_bytes();
+        let chunk = [&[2, 1, 3 << 5, 1][..], &sizes, &starts, &length, &stream].concat();
+        let flaw = decompress(&chunk, blocks * 8).unwrap_err();
+        assert_eq!((flaw.field, &flaw.problem[..]), ("data", "block 0 has 1000019 bytes for 8"));
     }
 }
