@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Built-in clips.
-const BUILT_IN: [&str; 11] =
-    ["cube", "stick", "bottle", "mug", "box", "push", "regrasp", "turn", "pair", "handover", "lid"];
+const BUILT_IN: [&str; 12] = [
+    "cube", "stick", "bottle", "mug", "box", "push", "regrasp", "turn", "pair", "handover", "lid",
+    "slide",
+];
 /// Recordings of `../shared/demos`, run when they are there.
 const RECORDED: [&str; 4] = [
     "taco/taco_20231104_010_right.npz",

@@ -58,6 +58,8 @@ pub enum SynthClip {
     Handover,
     /// A box (20 x 16 x 10 cm, 2 kg) whose hinged lid is opened by 50 deg at its knob and closed again.
     Lid,
+    /// The same box with a lid that slides: pulled open by 8 cm at its knob and closed again.
+    Slide,
 }
 
 /// A name that is no synthetic clip.
@@ -76,7 +78,7 @@ impl UnknownClip {
 
 impl SynthClip {
     /// All clips.
-    pub const ALL: [SynthClip; 11] = [
+    pub const ALL: [SynthClip; 12] = [
         SynthClip::Bottle,
         SynthClip::Cube,
         SynthClip::Stick,
@@ -88,6 +90,7 @@ impl SynthClip {
         SynthClip::Pair,
         SynthClip::Handover,
         SynthClip::Lid,
+        SynthClip::Slide,
     ];
 
     /// The name it is asked for by: its own in lower case.
@@ -104,6 +107,7 @@ impl SynthClip {
             SynthClip::Pair => "pair",
             SynthClip::Handover => "handover",
             SynthClip::Lid => "lid",
+            SynthClip::Slide => "slide",
         }
     }
 

@@ -200,11 +200,16 @@ fn spread(recording: &Recording<'_>, count: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Lays pictures of one size out in rows of `columns` and writes a PNG.
+/// Lays pictures of one size out in rows of `columns` and writes a PNG that carries `notice`.
 ///
 /// # Errors
 /// No pictures, pictures of different sizes, no columns, or a file that cannot be written.
-pub fn film_strip(frames: &[RgbImage], columns: usize, path: &Path) -> Result<(), FilmError> {
+pub fn film_strip(
+    frames: &[RgbImage],
+    columns: usize,
+    path: &Path,
+    notice: &str,
+) -> Result<(), FilmError> {
     let (width, height) = same_size(frames)?;
     if columns == 0 {
         return Err(FilmError::Request("a film strip of no columns".into()));
@@ -217,14 +222,15 @@ pub fn film_strip(frames: &[RgbImage], columns: usize, path: &Path) -> Result<()
         let (column, row) = (index % columns, index / columns);
         strip.paste(frame, column * (width + STRIP_GAP_PX), row * (height + STRIP_GAP_PX));
     }
-    write_png(&strip, path)
+    write_png(&strip, path, Some(notice))
 }
 
-/// Writes one picture as PNG.
+/// Writes one picture as PNG, with `notice` (what it was made from and under which licence) under the keyword `Copyright` of the
+/// PNG specification (11.3.3.2).
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn write_png(image: &RgbImage, path: &Path) -> Result<(), FilmError> {
+pub fn write_png(image: &RgbImage, path: &Path, notice: Option<&str>) -> Result<(), FilmError> {
     let failed = |error: png::EncodingError| FilmError::Encoding(error.to_string());
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width, image.height);
@@ -232,28 +238,36 @@ pub fn write_png(image: &RgbImage, path: &Path) -> Result<(), FilmError> {
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::High);
     encoder.set_filter(png::Filter::Adaptive);
+    if let Some(notice) = notice {
+        encoder.add_itxt_chunk("Copyright".to_owned(), notice.to_owned()).map_err(failed)?;
+    }
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(&image.pixels).map_err(failed)?;
     writer.finish().map_err(failed)?;
     Ok(atomic::write_file(path, &bytes)?)
 }
 
-/// Writes pictures of one size as an animated GIF that repeats forever.
+/// Writes pictures of one size as an animated GIF that repeats forever, with `notice` as its comment.
 ///
 /// # Errors
 /// No pictures, pictures of different sizes, `fps` outside `0..=50`, or a file that cannot be
 /// written.
-pub fn animation(frames: &[RgbImage], fps: f64, path: &Path) -> Result<(), FilmError> {
-    let bytes = animation::encode(frames, fps)?;
+pub fn animation(
+    frames: &[RgbImage],
+    fps: f64,
+    path: &Path,
+    notice: &str,
+) -> Result<(), FilmError> {
+    let bytes = animation::encode(frames, fps, notice)?;
     Ok(atomic::write_file(path, &bytes)?)
 }
 
-/// Writes pictures of one size as an MP4 with AV1, which browsers, VLC, mpv and ffmpeg play.
+/// Writes pictures of one size as an MP4 with AV1, which browsers, VLC, mpv and ffmpeg play, with `notice` as its copyright.
 ///
 /// # Errors
 /// No pictures, pictures of different sizes, `fps` outside `0..=240`, or a file that cannot be written.
-pub fn video(frames: &[RgbImage], fps: f64, path: &Path) -> Result<(), FilmError> {
-    let bytes = video::encode(frames, fps)?;
+pub fn video(frames: &[RgbImage], fps: f64, path: &Path, notice: &str) -> Result<(), FilmError> {
+    let bytes = video::encode(frames, fps, notice)?;
     Ok(atomic::write_file(path, &bytes)?)
 }
 

@@ -110,7 +110,7 @@ pub fn check(request: &HandRequest) -> Result<HandReport, Error> {
     if request.picture {
         let path = out.join(name).with_extension("png");
         let image = picture::draw(&check).map_err(unusable)?;
-        write_png(&image, &path).map_err(Error::stage("draw the hand"))?;
+        write_png(&image, &path, None).map_err(Error::stage("draw the hand"))?;
         picture = Some(path.display().to_string());
     }
     let hand = &check.hand;

@@ -41,8 +41,15 @@ fn provenance(writer: &mut NpzWriter, demo: &Demonstration, seed: u64) -> Result
     writer.string("dextra_version", env!("CARGO_PKG_VERSION")).map_err(stage())
 }
 
-/// Writes `SOURCE.txt` into a folder: what everything in it was made from, and under which licence. Pictures, films and
-/// meshes have no place of their own for that.
+/// What pictures and films carry in themselves: what they were made from, and under which licence.
+pub fn notice(source: &str, licence: &str) -> String {
+    let line = |text: &str| text.replace(|c: char| c.is_control(), " ");
+    let version = env!("CARGO_PKG_VERSION");
+    format!("Made by dextra {version} from: {}; licence: {}", line(source), line(licence))
+}
+
+/// Writes `SOURCE.txt` into a folder: what everything in it was made from, and under which licence. Meshes and pages have
+/// no place of their own for that.
 ///
 /// # Errors
 /// A file that cannot be written.

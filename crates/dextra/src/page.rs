@@ -41,13 +41,14 @@ const PICTURE_BYTES: u64 = 24 << 20;
 type Maker = fn(&Path) -> Result<String, Error>;
 
 /// What a folder can be the result of, by the file that says so.
-const KINDS: [(&str, Maker); 6] = [
+const KINDS: [(&str, Maker); 7] = [
     ("report.json", transfer::page),
     ("rollout.json", rollout::page),
     ("feasibility.json", feasibility::page),
     ("dataset.json", collection::page),
     ("contents.json", contents::page),
     ("clip.json", clip::page),
+    ("robot.json", robot::of_folder),
 ];
 
 /// Whether `dir` holds a result that [`write()`] can make a page of.
@@ -61,7 +62,7 @@ pub fn is_run(dir: &Path) -> bool {
 }
 
 /// Makes `report.html` in the folder of a result again, and returns its path. Results are those of `transfer`,
-/// `rollout`, `feasibility`, `collect`, `dataset` and `demo`.
+/// `rollout`, `feasibility`, `collect`, `dataset`, `demo` and `export robot`.
 ///
 /// # Errors
 /// A folder without a finished result, and files that are malformed, by name and field.

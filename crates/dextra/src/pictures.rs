@@ -5,8 +5,9 @@ use crate::film::{
     FilmConfig, FilmError, Recording, animation, even_shots, film, film_human, film_strip,
     real_time_shots, video,
 };
-use dextra_core::Demonstration;
+use crate::outputs;
 use dextra_core::rollout::{Reference, ReferenceFrame};
+use dextra_core::{Demonstration, Provenance};
 use dextra_motion::refine::{Refined, table_height};
 use dextra_sim::object::ObjectModel;
 use dextra_sim::render::{Quality, Renderer, Visual, film_model};
@@ -35,6 +36,7 @@ pub fn write(
     refined: &Refined,
     objects: &[ObjectModel],
     moving: bool,
+    made_from: &Provenance,
 ) -> Result<(), FilmError> {
     let bodies: Vec<&str> = refined.scene.objects.iter().map(|o| o.body.as_str()).collect();
     let joints: Vec<_> = refined.scene.objects.iter().map(|o| o.joint).collect();
@@ -48,19 +50,20 @@ pub fn write(
         dt: refined.rollout.dt,
     };
     let config = FilmConfig::default();
+    let notice = outputs::notice(&made_from.source, &made_from.licence);
     let mut renderer = Renderer::new(&model, STILL_PX.0, STILL_PX.1)?;
     let stills = film(&mut renderer, &recording, &even_shots(&recording, STRIP.0), &config)?;
-    film_strip(&stills, STRIP.1, &out.join("strip.png"))?;
+    film_strip(&stills, STRIP.1, &out.join("strip.png"), &notice)?;
     if moving {
         let (shots, fps) = real_time_shots(&recording, VIDEO.0, VIDEO.1);
         let frames = film(&mut renderer, &recording, &shots, &config)?;
-        video(&frames, fps, &out.join("film.mp4"))?;
+        video(&frames, fps, &out.join("film.mp4"), &notice)?;
     }
     let (shots, fps) = real_time_shots(&recording, ANIMATION.0, ANIMATION.1);
     drop(renderer);
     let mut renderer = Renderer::with_quality(&model, MOVING_PX.0, MOVING_PX.1, Quality::Draft)?;
     let frames = film(&mut renderer, &recording, &shots, &config)?;
-    animation(&frames, fps, &out.join("film.gif"))
+    animation(&frames, fps, &out.join("film.gif"), &notice)
 }
 
 /// Writes a film strip of a recording: its hands and objects, nothing simulated.
@@ -101,7 +104,13 @@ pub fn write_recording(
     let mut renderer = Renderer::new(&model, STILL_PX.0, STILL_PX.1)?;
     let shots = even_shots(&recording, STRIP.0);
     let stills = film_human(&mut renderer, &recording, &shots, &FilmConfig::default())?;
-    film_strip(&stills, HUMAN_COLUMNS, path)
+    let made_from = &demo.provenance;
+    film_strip(
+        &stills,
+        HUMAN_COLUMNS,
+        path,
+        &outputs::notice(&made_from.source, &made_from.licence),
+    )
 }
 
 /// The objects' own surfaces, to be shown instead of their collision hulls.

@@ -9,12 +9,13 @@ pub mod limits;
 mod panel;
 
 use crate::film::{FilmError, write_png};
+use crate::outputs;
 use canvas::{Align, Area, Canvas, Text};
 use dextra_core::closure::{self, Body};
 use dextra_core::demonstration::keypoint;
 use dextra_core::metrics::percentile;
 use dextra_core::rollout::{Limits, PUSH, Reference, Rollout, StepContacts};
-use dextra_core::{Side, pose};
+use dextra_core::{Provenance, Side, pose};
 use dextra_motion::refine::Refined;
 use dextra_sim::render::RgbImage;
 use panel::{
@@ -56,7 +57,7 @@ pub struct Plot<'a> {
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn write(out: &Path, refined: &Refined) -> Result<(), FilmError> {
+pub fn write(out: &Path, refined: &Refined, made_from: &Provenance) -> Result<(), FilmError> {
     let bodies: Vec<Body> =
         (0..refined.scene.objects.len()).map(|index| refined.scene.body(index)).collect();
     let image = draw(&Plot {
@@ -66,7 +67,8 @@ pub fn write(out: &Path, refined: &Refined) -> Result<(), FilmError> {
         events: (refined.timeline.lift_step(), refined.timeline.put_step()),
         limits: Limits::default(),
     });
-    write_png(&image, &out.join("contacts.png"))
+    let notice = outputs::notice(&made_from.source, &made_from.licence);
+    write_png(&image, &out.join("contacts.png"), Some(&notice))
 }
 
 /// Draws the plots, [`WIDTH_PX`] by [`HEIGHT_PX`].

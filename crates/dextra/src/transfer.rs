@@ -79,9 +79,9 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     let judged = judge(request, &refined, demo, models, reporter)?;
     outputs::write_rollout(&out.join("rollout.npz"), &refined.rollout, &refined.reference, demo)?;
     outputs::write_mjcf(&out.join("mjcf"), &refined.scene, &refined.rollout, demo, request.seed)?;
-    plots::write(out, &refined).map_err(Error::stage("plots"))?;
-    grasps::write(out, &refined.grasps, hands, objects)?;
     let made_from = &demo.provenance;
+    plots::write(out, &refined, made_from).map_err(Error::stage("plots"))?;
+    grasps::write(out, &refined.grasps, hands, objects)?;
     outputs::write_source(out, &made_from.source, &made_from.licence)?;
     if let Some(trial) = &refined.quarantined {
         outputs::write_quarantine(
@@ -94,7 +94,7 @@ pub fn transfer(request: &TransferRequest, reporter: &dyn Reporter) -> Result<Re
     }
     if request.film {
         reporter.stage("pictures", None);
-        if let Err(error) = pictures::write(out, &refined, objects, request.video) {
+        if let Err(error) = pictures::write(out, &refined, objects, request.video, made_from) {
             notes.push(format!("no pictures: {error}"));
         }
     }

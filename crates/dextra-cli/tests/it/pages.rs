@@ -101,7 +101,7 @@ fn other_verbs_have_pages_too() {
     run(&["demo", "info", "lid", "--out", &clip], &[0]);
     run(&["export", "hdf5", &collection, "--out", &dataset], &[0]);
     run(&["dataset", "validate", &dataset, "--out", &contents], &[0]);
-    run(&["report", &rollout, &feasibility, &collection, &clip, &contents], &[0]);
+    run(&["report", &rollout, &feasibility, &collection, &clip, &contents, &robot], &[0]);
     let name = tripod().with_extension("html");
     // Refused before anything is played, not after.
     let refused = dextra().args(["rollout", &case, "--out", &case]).output().unwrap();

@@ -39,6 +39,7 @@ pub fn script(clip: SynthClip) -> Script {
         SynthClip::Pair => two_hands::pair(),
         SynthClip::Handover => two_hands::handover(),
         SynthClip::Lid => parts::lid(),
+        SynthClip::Slide => parts::slide(),
     }
 }
 

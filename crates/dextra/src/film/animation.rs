@@ -3,7 +3,7 @@
 use super::{FilmError, same_size};
 use color_quant::NeuQuant;
 use dextra_sim::render::RgbImage;
-use gif::{DisposalMethod, Encoder, Frame, Repeat};
+use gif::{DisposalMethod, Encoder, Extension, Frame, Repeat};
 use std::borrow::Cow;
 
 /// Colours of the palette; the last of the 256 indices means "as in the frame before".
@@ -14,8 +14,8 @@ const TRAINING_PIXELS: usize = 400_000;
 /// How thoroughly NeuQuant learns: 1 best, 30 fastest.
 const SAMPLE_FACTOR: i32 = 10;
 
-/// Encodes the frames at `fps` frames per second, repeated forever.
-pub(super) fn encode(frames: &[RgbImage], fps: f64) -> Result<Vec<u8>, FilmError> {
+/// Encodes the frames at `fps` frames per second, repeated forever; `notice` is a comment.
+pub(super) fn encode(frames: &[RgbImage], fps: f64, notice: &str) -> Result<Vec<u8>, FilmError> {
     // GIF counts in hundredths of a second, and viewers slow down delays below two of them.
     if !(fps.is_finite() && fps > 0.0 && fps <= 50.0) {
         return Err(FilmError::Request(format!("{fps} frames per second: must be in 0..=50")));
@@ -32,6 +32,7 @@ pub(super) fn encode(frames: &[RgbImage], fps: f64) -> Result<Vec<u8>, FilmError
     let mut encoder =
         Encoder::new(&mut bytes, width_u16, height_u16, &palette.rgb).map_err(failed)?;
     encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
+    encoder.write_raw_extension(Extension::Comment.into(), &[notice.as_bytes()]).map_err(failed)?;
     let mut shown: Vec<u8> = Vec::new();
     for (index, image) in frames.iter().enumerate() {
         let indices = palette.indices(image);

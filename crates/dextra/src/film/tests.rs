@@ -9,6 +9,7 @@ const XML: &str = r#"<mujoco><worldbody>
   <body name="cube" pos="0 0 .03"><freejoint/>
     <geom type="box" size=".03 .03 .03" rgba="1 0 0 1"/></body>
   </worldbody><actuator><position joint="bend"/></actuator></mujoco>"#;
+const NOTICE: &str = "Made by dextra from: GRAB, s1 müg; licence: LicenseRef-non-commercial";
 const FRAMES: usize = 7;
 /// Physics steps between reference frames.
 const STRIDE: usize = 10;
@@ -184,7 +185,7 @@ fn an_animation_decodes_to_its_frames_and_keeps_time() {
     let path = dir.path().join("film.gif");
     // The third frame repeats the second: nothing changes between them.
     let frames = [3, 20, 20, 40].map(square_at);
-    animation(&frames, 15.0, &path).unwrap();
+    animation(&frames, 15.0, &path, NOTICE).unwrap();
 
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::RGBA);
@@ -214,7 +215,7 @@ fn a_strip_holds_every_tile_in_reading_order() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("strip.png");
     let frames = [3, 20, 40].map(square_at);
-    film_strip(&frames, 2, &path).unwrap();
+    film_strip(&frames, 2, &path, NOTICE).unwrap();
     let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
     let mut reader = png::Decoder::new(file).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
@@ -233,14 +234,14 @@ fn files_appear_whole_or_not_at_all() {
     let path = dir.path().join("film.gif");
     std::fs::write(&path, b"old").unwrap();
     let frames = [square_at(3), RgbImage::filled(5, 5, [0; 3])];
-    assert!(matches!(animation(&frames, 15.0, &path), Err(FilmError::Request(_))));
-    assert!(matches!(animation(&frames[..1], 0.0, &path), Err(FilmError::Request(_))));
-    assert!(matches!(animation(&[], 15.0, &path), Err(FilmError::Request(_))));
-    assert!(matches!(film_strip(&[], 2, &path), Err(FilmError::Request(_))));
-    assert!(matches!(film_strip(&frames[..1], 0, &path), Err(FilmError::Request(_))));
+    assert!(matches!(animation(&frames, 15.0, &path, NOTICE), Err(FilmError::Request(_))));
+    assert!(matches!(animation(&frames[..1], 0.0, &path, NOTICE), Err(FilmError::Request(_))));
+    assert!(matches!(animation(&[], 15.0, &path, NOTICE), Err(FilmError::Request(_))));
+    assert!(matches!(film_strip(&[], 2, &path, NOTICE), Err(FilmError::Request(_))));
+    assert!(matches!(film_strip(&frames[..1], 0, &path, NOTICE), Err(FilmError::Request(_))));
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     let nowhere = dir.path().join("missing").join("film.gif");
-    assert!(matches!(animation(&frames[..1], 15.0, &nowhere), Err(FilmError::Write(_))));
+    assert!(matches!(animation(&frames[..1], 15.0, &nowhere, NOTICE), Err(FilmError::Write(_))));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
@@ -263,7 +264,7 @@ fn a_video_has_every_picture_at_its_time() {
         (0..60).map(|i| RgbImage::filled(65, 48, [200, 4 * i as u8, 30])).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("film.mp4");
-    video(&frames, 29.97, &path).unwrap();
+    video(&frames, 29.97, &path, NOTICE).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let mut demuxer = Mp4FileDemuxer::new();
     while let Some(needed) = demuxer.required_input() {
@@ -279,8 +280,42 @@ fn a_video_has_every_picture_at_its_time() {
     }
     assert_eq!((count, ticks), (60, (60.0 * 90_000.0 / 29.97_f64).round() as u64));
     assert!(keys >= 2, "players could not seek");
-    assert!(video(&frames, 0.0, &path).is_err() && video(&[], 30.0, &path).is_err());
+    assert!(
+        video(&frames, 0.0, &path, NOTICE).is_err() && video(&[], 30.0, &path, NOTICE).is_err()
+    );
     let other = [RgbImage::filled(64, 48, [0; 3]), RgbImage::filled(65, 48, [0; 3])];
-    assert!(video(&other, 30.0, &path).is_err());
+    assert!(video(&other, 30.0, &path, NOTICE).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "a failed video leaves the old one alone");
+}
+
+#[test]
+fn others_read_source_and_licence_out_of_pictures_and_films() {
+    const SCRIPT: &str = "
+import sys, av, PIL.Image
+png, gif, mp4 = sys.argv[1:]
+print(PIL.Image.open(png).text['Copyright'])
+print(PIL.Image.open(gif).info['comment'].decode())
+print(av.open(mp4).metadata['copyright'])
+print(sum(1 for _ in av.open(mp4).decode(video=0)))
+";
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["strip.png", "film.gif", "film.mp4"].map(|name| dir.path().join(name));
+    let frames = [3, 20, 40].map(square_at);
+    film_strip(&frames, 2, &paths[0], NOTICE).unwrap();
+    animation(&frames, 15.0, &paths[1], NOTICE).unwrap();
+    video(&frames, 30.0, &paths[2], NOTICE).unwrap();
+    let python = std::env::var_os("DEXTRA_PYTHON").unwrap_or_else(|| "python3".into());
+    let run = |arguments: &[&std::ffi::OsStr]| {
+        std::process::Command::new(&python).env("PYTHONUTF8", "1").args(arguments).output()
+    };
+    if !run(&["-c".as_ref(), "import av, PIL".as_ref()]).is_ok_and(|done| done.status.success()) {
+        eprintln!("skipped: {python:?} has no av and pillow; DEXTRA_PYTHON names another Python");
+        return;
+    }
+    let mut arguments = vec!["-c".as_ref(), SCRIPT.as_ref()];
+    arguments.extend(paths.iter().map(|path| path.as_os_str()));
+    let done = run(&arguments).unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    let wrong = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(said.lines().collect::<Vec<_>>(), [NOTICE, NOTICE, NOTICE, "3"], "{wrong}");
 }

@@ -22,8 +22,8 @@ const KEY_INTERVAL: u64 = 50;
 /// Units of time in a second, in the file.
 const TIMESCALE: u32 = 90_000;
 
-/// Encodes the frames at `fps` frames per second.
-pub(super) fn encode(frames: &[RgbImage], fps: f64) -> Result<Vec<u8>, FilmError> {
+/// Encodes the frames at `fps` frames per second; `notice` is the copyright.
+pub(super) fn encode(frames: &[RgbImage], fps: f64, notice: &str) -> Result<Vec<u8>, FilmError> {
     if !(fps.is_finite() && fps > 0.0 && fps <= 240.0) {
         return Err(FilmError::Request(format!("{fps} frames per second: must be in 0..=240")));
     }
@@ -54,7 +54,41 @@ pub(super) fn encode(frames: &[RgbImage], fps: f64) -> Result<Vec<u8>, FilmError
         bytes.resize(bytes.len().max(end), 0);
         bytes[offset as usize..end].copy_from_slice(part);
     }
+    put_copyright(&mut bytes, notice)?;
     Ok(bytes)
+}
+
+/// Adds the item `cprt` to the metadata of iTunes (`moov/udta/meta/ilst`), where players and ffmpeg look for a copyright, and for
+/// which the muxer has no place. `moov` is the last box of the file, so nothing that offsets point at moves.
+fn put_copyright(file: &mut Vec<u8>, notice: &str) -> Result<(), FilmError> {
+    // Type 1 is UTF-8; then the locale, any.
+    let data = [&[0, 0, 0, 1, 0, 0, 0, 0], notice.as_bytes()].concat();
+    let items = boxed(b"ilst", &boxed(b"cprt", &boxed(b"data", &data)?)?)?;
+    let handler = boxed(b"hdlr", b"\0\0\0\0\0\0\0\0mdirappl\0\0\0\0\0\0\0\0\0")?;
+    let udta = boxed(b"udta", &boxed(b"meta", &[&[0; 4], &handler[..], &items].concat())?)?;
+    let word = |at: usize| file.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+    let mut at = 0;
+    while let Some(length) = word(at) {
+        // Of a box whose length needs 64 bits they follow its name.
+        let length = match (length, word(at + 8), word(at + 12)) {
+            (1, Some(high), Some(low)) => (u64::from(high) << 32 | u64::from(low)) as usize,
+            _ => length as usize,
+        };
+        let end = at + length.max(8);
+        if end == file.len() && &file[at + 4..at + 8] == b"moov" {
+            let length = u32::try_from(length + udta.len()).map_err(failed)?;
+            file[at..at + 4].copy_from_slice(&length.to_be_bytes());
+            file.extend(udta);
+            return Ok(());
+        }
+        at = end;
+    }
+    Err(failed("the description does not end the file"))
+}
+
+fn boxed(kind: &[u8; 4], payload: &[u8]) -> Result<Vec<u8>, FilmError> {
+    let length = u32::try_from(payload.len() + 8).map_err(failed)?;
+    Ok([&length.to_be_bytes(), kind.as_slice(), payload].concat())
 }
 
 fn failed(error: impl std::fmt::Display) -> FilmError {

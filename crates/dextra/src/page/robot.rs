@@ -1,10 +1,15 @@
 //! The page of an export for real machines.
 
 use super::plot::{escape, number};
-use super::{coloured, document, header, list, picture, section, table, wide};
+use super::{coloured, document, header, list, picture, read, section, table, wide};
 use crate::error::Error;
 use crate::export::robot::{ChannelReport, DeviceReport, RobotReport, RobotStatus};
 use std::path::Path;
+
+/// The page of an export from its folder.
+pub(super) fn of_folder(dir: &Path) -> Result<String, Error> {
+    page(dir, &read::<RobotReport>(&dir.join("robot.json"))?)
+}
 
 /// The page of an export, with the pictures of its tables in `dir`.
 pub(crate) fn page(dir: &Path, report: &RobotReport) -> Result<String, Error> {

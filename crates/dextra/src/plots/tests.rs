@@ -97,7 +97,7 @@ fn the_file_is_a_png_of_the_stated_size() {
     let image = drawn(&rollout, &reference(&rollout));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("contacts.png");
-    write_png(&image, &path).unwrap();
+    write_png(&image, &path, None).unwrap();
     let bytes = std::fs::read(path).unwrap();
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];

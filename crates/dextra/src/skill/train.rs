@@ -265,7 +265,7 @@ fn picture(dir: &Path, recipe: &str, log: &Log) -> Result<(), Error> {
         lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
     let title = format!("how the policy learned, recipe {recipe}");
     let image = learning::draw(&title, &metrics, &log.validations);
-    write_png(&image, &dir.join("learning.png")).map_err(Error::stage(STAGE))
+    write_png(&image, &dir.join("learning.png"), None).map_err(Error::stage(STAGE))
 }
 
 /// The validations so far, and the best of them.

@@ -204,6 +204,9 @@ fn an_arm_out_of_reach_is_refused_with_its_frames_and_leaves_no_table() {
     assert!(!dir.path().join("right_arm.csv").exists() && dir.path().join("robot.json").is_file());
     let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert!(page.contains(">refused</span>"), "{page}");
+    // Made again of the folder alone, it is the same.
+    let again = dextra::page::write(dir.path()).unwrap();
+    assert_eq!(std::fs::read_to_string(again).unwrap(), page);
 }
 
 #[test]

@@ -42,3 +42,29 @@ fn a_lid_is_opened_and_its_hinge_is_judged() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
+
+#[test]
+fn a_sliding_lid_is_opened_and_its_slider_is_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = transfer(&request("slide", "allegro", dir.path()), &Silent).unwrap();
+    assert_eq!(report.status, Status::Accepted, "{:?}", report.cause);
+    assert_eq!((report.e_hinge_deg, report.max_hinge_deg), (None, None));
+
+    let file = load_rollout(&dir.path().join("rollout.npz")).unwrap();
+    let slider = metrics::evaluate(&file.rollout, &file.reference).unwrap().slider.unwrap();
+    assert!((slider.mean * 100.0 - report.e_slider_cm.unwrap()).abs() < 1e-6);
+    assert!((slider.max.value * 100.0 - report.max_slider_cm.unwrap()).abs() < 1e-6);
+    // By hand: the lid's place along y in the frame of the box.
+    let [case, lid] = [0, 1].map(|index| &file.rollout.objects[index].world_from_object);
+    let along = |parent: &Pose, lid: &Pose| -(parent.inverse() * lid).translation.y;
+    let ways: Vec<f64> = case.iter().zip(lid).map(|(parent, lid)| along(parent, lid)).collect();
+    let widest = ways.iter().copied().fold(0.0, f64::max);
+    assert!((widest - 0.08).abs() < 0.02, "opened by {widest} m");
+    assert!(ways[ways.len() - 1].abs() < 0.01, "and closed again");
+
+    let Some(output) = replayed(&dir.path().join("mjcf")) else {
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

@@ -28,7 +28,7 @@ fn every_clip_lifts_and_lasts_as_it_says() {
             SynthClip::Turn => (0.08, 5.9),
             SynthClip::Pair => (0.10, 5.45),
             SynthClip::Handover => (0.15, 8.05),
-            SynthClip::Lid => (0.0, 5.9),
+            SynthClip::Lid | SynthClip::Slide => (0.0, 5.9),
         };
         let name = case.clip.name();
         // A part is not lifted; the test of its clip says where it goes.
@@ -63,6 +63,21 @@ fn the_lid_swings_by_fifty_degrees_about_the_far_edge_of_its_box() {
     for (f, q) in part.coordinate.iter().enumerate() {
         let wanted = noisy.objects[0].world_from_object[f] * part.joint.parent_from_part_at(*q);
         assert_eq!(noisy.objects[1].world_from_object[f], wanted);
+    }
+}
+
+#[test]
+fn the_sliding_lid_comes_eight_centimetres_towards_the_person() {
+    let case = clean_one(SynthClip::Slide);
+    let lid = &case.demo.objects[1];
+    let part = lid.articulation.as_ref().unwrap();
+    let widest = part.coordinate.iter().copied().fold(0.0, f64::max);
+    assert!((widest - 0.08).abs() < 1e-9, "{widest}");
+    let at = |time: f64| lid.world_from_object[(time * FPS).round() as usize];
+    for (time, y) in [(0.5, 0.0), (3.2, -0.08), (5.5, 0.0)] {
+        let wanted = Vector3::new(0.0, y, 0.106);
+        assert!((at(time).translation.vector - wanted).norm() < 1e-9, "{time} s");
+        assert!(at(time).rotation.angle() < 1e-9);
     }
 }
 

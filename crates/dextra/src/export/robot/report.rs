@@ -5,11 +5,11 @@ use crate::export::result::TransferResult;
 use dextra_core::Side;
 use dextra_core::device::Device;
 use dextra_motion::deploy::ChannelCheck;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Whether the machines can play the trajectory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RobotStatus {
     /// All limits that are known are kept; the tables are written.
@@ -19,7 +19,7 @@ pub enum RobotStatus {
 }
 
 /// What one number that is sent does, in the device's unit and per second.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChannelReport {
     /// The vendor's name.
     pub name: String,
@@ -44,11 +44,11 @@ pub struct ChannelReport {
     /// What is allowed.
     pub jerk_limit: Option<f64>,
     /// Limits that are not kept.
-    pub broken: Vec<&'static str>,
+    pub broken: Vec<String>,
 }
 
 /// One machine.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceReport {
     /// Stem of its files.
     pub stem: String,
@@ -59,7 +59,7 @@ pub struct DeviceReport {
     /// The vendor's name of it.
     pub model: String,
     /// `"rad"`, `"deg"` or `"count"`.
-    pub unit: &'static str,
+    pub unit: String,
     /// Rows per second.
     pub rate_hz: f64,
     /// Rows.
@@ -93,14 +93,14 @@ impl DeviceReport {
             acceleration_limit: check.limits.acceleration,
             jerk: check.jerk,
             jerk_limit: check.limits.jerk,
-            broken: check.broken(),
+            broken: check.broken().into_iter().map(str::to_owned).collect(),
         };
         DeviceReport {
             stem: stem.to_owned(),
             side: side.name().to_owned(),
             device: device.name.clone(),
             model: device.model.clone(),
-            unit: device.unit.name(),
+            unit: device.unit.name().to_owned(),
             rate_hz,
             rows: rows.len(),
             passed: checks.iter().all(|check| check.broken().is_empty()),
@@ -111,7 +111,7 @@ impl DeviceReport {
 }
 
 /// How well the fingertips of another hand follow, as sent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlignmentReport {
     /// `"right"` or `"left"`.
     pub side: String,
@@ -132,7 +132,7 @@ pub struct AlignmentReport {
 }
 
 /// How well an arm carries its hand, at the steps of the rollout.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmReport {
     /// `"right"` or `"left"`.
     pub side: String,
@@ -167,7 +167,7 @@ pub struct ArmReport {
 }
 
 /// One export: `robot.json`, and the line of `--json`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RobotReport {
     /// Of this layout.
     pub format_version: u32,
@@ -184,7 +184,7 @@ pub struct RobotReport {
     /// Real hand.
     pub device: String,
     /// `"targets"` (they squeeze what is held) or `"measured"` joint angles.
-    pub fingers: &'static str,
+    pub fingers: String,
     /// By how much time is stretched.
     pub time_scale: f64,
     /// From the first row to the last, seconds.
@@ -197,7 +197,7 @@ pub struct RobotReport {
     /// Farthest that it moves a wrist, millimetres.
     pub smoothing_max_mm: f64,
     /// `"cubic"`.
-    pub interpolation: &'static str,
+    pub interpolation: String,
     /// For another hand than the simulated one.
     pub alignment: Vec<AlignmentReport>,
     /// With arms.
@@ -213,7 +213,7 @@ pub struct RobotReport {
     /// Seed of the transfer.
     pub seed: u64,
     /// Version that wrote it.
-    pub dextra_version: &'static str,
+    pub dextra_version: String,
     /// What else should be known.
     pub notes: Vec<String>,
     /// Folder of the files.
@@ -243,13 +243,13 @@ impl RobotReport {
             clip: result.report.clip.clone(),
             hand: result.report.hand.clone(),
             device: device.name.clone(),
-            fingers: if request.measured { "measured" } else { "targets" },
+            fingers: if request.measured { "measured" } else { "targets" }.to_owned(),
             time_scale: 1.0,
             duration_s: 0.0,
             rest_s: 0.0,
             smoothing_s: request.smoothing_s,
             smoothing_max_mm: 0.0,
-            interpolation: "cubic",
+            interpolation: "cubic".to_owned(),
             alignment: Vec::new(),
             arms: Vec::new(),
             devices: Vec::new(),
@@ -257,7 +257,7 @@ impl RobotReport {
             licence: result.licence.clone(),
             inputs_sha256: result.inputs_sha256.clone(),
             seed: result.report.seed,
-            dextra_version: env!("CARGO_PKG_VERSION"),
+            dextra_version: env!("CARGO_PKG_VERSION").to_owned(),
             notes,
             out: String::new(),
         }

@@ -53,6 +53,7 @@ pub fn write(
             remove(&out.join(format!("{stem}.{extension}")))?;
         }
     }
+    let notice = outputs::notice(&report.source, &report.licence);
     report.out = out.display().to_string();
     for ((machine, rows), device) in machines.iter().zip(tables).zip(&report.devices) {
         let rows = sent(machine.device.resolution, rows);
@@ -60,7 +61,7 @@ pub fn write(
         let title =
             format!("{}, {}: {} on {}", device.stem, device.model, report.clip, report.hand);
         let picture = limits::draw(&title, &machine.device, &rows, device.rate_hz);
-        write_png(&picture, &path("png")).map_err(Error::stage(STAGE))?;
+        write_png(&picture, &path("png"), Some(&notice)).map_err(Error::stage(STAGE))?;
         if report.status == RobotStatus::Ready {
             let put = |extension: &str, bytes: &[u8]| {
                 atomic::write_file(&path(extension), bytes).map_err(Error::stage(STAGE))
@@ -147,9 +148,9 @@ fn json(report: &RobotReport, device: &DeviceReport, rows: &[Vec<f64>]) -> Resul
         device: &device.device,
         model: &device.model,
         side: &device.side,
-        unit: device.unit,
+        unit: &device.unit,
         rate_hz: device.rate_hz,
-        interpolation: report.interpolation,
+        interpolation: &report.interpolation,
         time_scale: report.time_scale,
         clip: &report.clip,
         hand: &report.hand,
@@ -157,7 +158,7 @@ fn json(report: &RobotReport, device: &DeviceReport, rows: &[Vec<f64>]) -> Resul
         licence: &report.licence,
         inputs_sha256: &report.inputs_sha256,
         seed: report.seed,
-        dextra_version: report.dextra_version,
+        dextra_version: &report.dextra_version,
         names: device.channels.iter().map(|channel| channel.name.as_str()).collect(),
         rows,
     };
