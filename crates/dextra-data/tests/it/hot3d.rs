@@ -321,9 +321,12 @@ fn names_of_members_must_be_those_of_a_clip() {
     {
         more.insert(0, (name.to_owned(), b"{".to_vec()));
     }
+    let extension = header("PaxHeaders/000000.info.json", 20, tar::EntryType::XHeader);
+    let text = &b"20 mtime=1700000.5\n"[..];
+    let extension = [&extension.as_bytes()[..], text, &[0; 512][text.len()..]].concat();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.tar");
-    std::fs::write(&path, pack(&more)).unwrap();
+    std::fs::write(&path, [extension, pack(&more)].concat()).unwrap();
     read(&path);
 }
 

@@ -125,8 +125,8 @@ fn members(path: &Path, reader: &mut Hashing<impl Read>) -> Result<Members, Data
     let mut members = Members::default();
     let (mut bytes, mut total, mut end) = (Vec::new(), 0, 0);
     let mut archive = tar::Archive::new(&mut *reader);
-    // Raw: extensions of the format, which could be of any size, are members as others, not kept. They are for names
-    // and sizes that no member of a clip has.
+    // Raw: extensions of the format, which could be of any size, are members as others, and passed over. They say what no
+    // reader of a clip needs: long names, sizes above 8 GiB, fractions of seconds.
     let entries = archive.entries().map_err(|e| malformed(e.to_string()))?.raw(true);
     for (index, entry) in entries.enumerate() {
         let mut entry = entry.map_err(|e| match index {
@@ -138,9 +138,14 @@ fn members(path: &Path, reader: &mut Hashing<impl Read>) -> Result<Members, Data
         check_size(path, "the number of members", index as u64 + 1, MAX_MEMBERS as u64)?;
         let size = entry.size();
         end = entry.raw_file_position().saturating_add(size.div_ceil(BLOCK).saturating_mul(BLOCK));
+        let stored = entry.header().entry_type();
+        // Their names are those of the members that they are about, in folders of their own.
+        if stored.is_pax_local_extensions() || stored.is_pax_global_extensions() {
+            continue;
+        }
         let name = entry.path_bytes().into_owned();
         let Some((name, kind, frame)) = member(path, &name)? else { continue };
-        if !entry.header().entry_type().is_file() {
+        if !stored.is_file() {
             return Err(DataError::frame(
                 path,
                 &name,
@@ -184,7 +189,6 @@ fn members(path: &Path, reader: &mut Hashing<impl Read>) -> Result<Members, Data
             }
         }
     }
-    drop(archive);
     // An archive ends with a block of zeros; without it, members at its end may be missing.
     if reader.count() <= end {
         return Err(malformed("cut short: the end of the archive is missing".to_owned()));
