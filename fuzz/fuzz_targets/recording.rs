@@ -1,6 +1,6 @@
 //! Data sets as they are downloaded: one file of a sequence is exchanged, then the sequence imported.
 //!
-//! The first byte chooses the file. HOT3D's files are the target `hot3d`.
+//! The first byte chooses the file. Other files of HOT3D are the target `hot3d`.
 #![no_main]
 
 use dextra_data::{Format, ImportOptions, Npz, import};
@@ -36,7 +36,7 @@ static RECORDINGS: LazyLock<Tree> = LazyLock::new(|| {
     })
 });
 
-const SEQUENCES: [(Format, &str); 11] = [
+const SEQUENCES: [(Format, &str); 14] = [
     (Format::Taco, "taco/Hand_Poses/(stir, spoon, bowl)/20230917_001"),
     (Format::Grab, "grab/grab/s1/cube_lift.npz"),
     (Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy"),
@@ -47,6 +47,9 @@ const SEQUENCES: [(Format, &str); 11] = [
     (Format::DexManipNet, "with_robots/dexmanipnet_oakinkv2/sequences/20aed_bih"),
     (Format::Tcdm, "with_tcdm/trajectories/cup_drink1.npz"),
     (Format::Tcdm, "with_tcdm/trajectories/cup_pour1.npz"),
+    (Format::Hot3d, "hot3d/train_quest3/clip-000001.tar"),
+    (Format::Hot3d, "hot3d/train_quest3/clip-000002.tar"),
+    (Format::Hot3d, "hot3d/sequences/quest3_P0099"),
     (Format::MyoDm, "with_tcdm/myodm/MyoHand_cup_drink1.npz"),
 ];
 

@@ -94,11 +94,49 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
 
 /// SHA-256 of `bytes` in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    bytes.iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").ok();
         hex
     })
+}
+
+/// A reader that counts and digests what it reads, for files too large to be kept.
+pub struct Hashing<R> {
+    inner: R,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<R: Read> Hashing<R> {
+    /// Reads from `inner`.
+    pub fn new(inner: R) -> Hashing<R> {
+        Hashing { inner, hasher: Sha256::new(), bytes: 0 }
+    }
+
+    /// Bytes read so far.
+    pub fn count(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Reads what is left, and returns the SHA-256 of it all in lower-case hexadecimal.
+    pub fn finish(mut self) -> std::io::Result<String> {
+        std::io::copy(&mut self, &mut std::io::sink())?;
+        Ok(hex(&self.hasher.finalize()))
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(into)?;
+        self.hasher.update(&into[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
 }
 
 fn folder(path: &Path) -> &Path {
@@ -148,5 +186,8 @@ mod tests {
             sha256_hex(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+        let mut reader = Hashing::new(&b"abc"[..]);
+        reader.read_exact(&mut [0; 1]).unwrap();
+        assert_eq!((reader.count(), reader.finish().unwrap()), (1, sha256_hex(b"abc")));
     }
 }

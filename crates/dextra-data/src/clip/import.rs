@@ -39,7 +39,7 @@ pub enum Format {
     MediaPipe,
     /// 21 keypoints per frame as JSON, CSV or a pickle.
     Keypoints,
-    /// The folder of a HOT3D recording.
+    /// The folder of a HOT3D recording, or a clip of HOT3D-Clips (`.tar`).
     Hot3d,
     /// A TACO sequence: its folder in `Hand_Poses`.
     Taco,

@@ -6,6 +6,7 @@ mod datasets;
 mod dexmanipnet;
 mod episodes;
 mod hostile;
+mod hot3d;
 mod imports;
 mod model;
 mod myohand;

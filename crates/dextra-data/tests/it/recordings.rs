@@ -214,7 +214,7 @@ fn arctic_has_millimetres_beside_metres_and_two_parts() {
     let alone = case.read(Format::Arctic, "arctic/raw_seqs/s01/box_grab_01.mano.npy");
     assert_eq!((alone.objects.len(), &alone.objects[0].articulation), (1, &None));
     assert!(demo.provenance.licence.contains("ARCTIC-non-commercial"));
-    assert!(demo.provenance.notes.iter().any(|note| note.contains("labelled 0 turn")));
+    assert!(demo.provenance.notes.iter().any(|note| note.contains("labelled 0 are the top, by")));
 }
 
 #[test]

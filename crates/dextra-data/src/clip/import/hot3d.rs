@@ -1,15 +1,19 @@
-//! HOT3D: a recording's folder with `dynamic_objects.csv` and the poses of the hands.
+//! HOT3D: a recording's folder with `dynamic_objects.csv` and the poses of the hands, or a clip of
+//! HOT3D-Clips, one archive `clip-ID.tar` (`hot3d/clips.rs`).
 //!
 //! `dynamic_objects.csv` has `object_uid, timestamp[ns], t_wo_{x,y,z}[m], q_wo_{w,x,y,z}`. Hands are
 //! in `umetrack_hand_pose_trajectory.jsonl` with the person's profile beside it (preferred, as it
 //! needs no MANO) or in `mano_hand_pose_trajectory.jsonl`; `hand_poses` has "0" for the left hand and
 //! "1" for the right. Objects are `UID.glb`, their names in `instance.json`. y points up.
 
+mod archive;
+mod clips;
+
 use super::models::{Convention, Models, betas};
-use super::umetrack::Profile;
+use super::umetrack::{Profile, all_angles};
 use super::{ImportOptions, Recording, find, stem};
 use crate::clip::options::{Unit, UpAxis, file_name};
-use crate::mano::{Origin, Tips};
+use crate::mano::{Mano, Origin, Shaped, Tips};
 use crate::mesh::read_mesh_file;
 use crate::{DataError, atomic};
 use dextra_core::demonstration::Keypoints;
@@ -21,11 +25,14 @@ use std::path::{Path, PathBuf};
 /// Largest file, bytes.
 const MAX_BYTES: u64 = 1 << 28;
 
-/// The data set's own terms; the toolkit's sample is Apache-2.0.
+/// The data set's own terms, of the clips too; the toolkit's sample is Apache-2.0.
 const LICENCE: &str = "LicenseRef-HOT3D-agreement";
 
 /// The hand of the person, which comes with every recording.
 const PROFILE: &str = "umetrack_hand_user_profile.json";
+
+/// What is said of hands that come without MANO.
+const UMETRACK_NOTE: &str = "Hands are UmeTrack's, of the person's own profile.";
 
 /// Poses of one object by time, nanoseconds.
 type Track = BTreeMap<i64, Pose>;
@@ -33,7 +40,23 @@ type Track = BTreeMap<i64, Pose>;
 /// Keypoints of one frame: left, right.
 type Hands = [Option<Keypoints>; 2];
 
+/// An object that is found if its mesh is.
+struct Object {
+    name: String,
+    /// Where its mesh may lie in one of several folders.
+    meshes: Vec<String>,
+    poses: Vec<Option<Pose>>,
+}
+
 pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataError> {
+    let archive = path.extension().is_some_and(|extension| extension == "tar");
+    match path.is_file() || (archive && !path.is_dir()) {
+        true => clips::read(path, opts),
+        false => read_folder(path, opts),
+    }
+}
+
+fn read_folder(path: &Path, opts: &ImportOptions) -> Result<Recording, DataError> {
     let mut inputs = Vec::new();
     let mut open = |name: &str| -> Result<(PathBuf, String), DataError> {
         let file = path.join(name);
@@ -44,7 +67,6 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
     };
     let (file, text) = open("dynamic_objects.csv")?;
     let objects = objects(&file, &text)?;
-    let mut notes = vec!["y is up, as the headset is above the objects along it.".to_owned()];
     let mut models = None;
     let frames = match (path.join(PROFILE).is_file(), &opts.mano) {
         (false, Some(_)) => {
@@ -58,7 +80,6 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
             let (file, profile) = open(PROFILE)?;
             let profile = Profile::parse(&file, profile.as_bytes())?;
             let (file, text) = open("umetrack_hand_pose_trajectory.jsonl")?;
-            notes.push("Hands are UmeTrack's, of the person's own profile.".to_owned());
             frames(&file, &text, |side, hand| umetrack(&profile, side, hand))?
         }
     };
@@ -67,42 +88,83 @@ pub(super) fn read(path: &Path, opts: &ImportOptions) -> Result<Recording, DataE
     let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     steps.sort_unstable();
     let step = steps.get(steps.len() / 2).copied().unwrap_or(0).max(1);
+    // Times are in whole nanoseconds: 33333333 is 30 Hz.
+    let fps = (1e9 / step as f64 * 1000.0).round() / 1000.0;
+    let (left, right) = frames.into_values().map(|[l, r]| (l, r)).unzip();
+    let mut recording = recording(path, "HOT3D", fps, right, left, models.as_ref());
+    recording.inputs = inputs;
     let names = names(path, opts)?;
-    let mut recording_objects = Vec::new();
-    let mut without = Vec::new();
-    for (uid, track) in objects {
-        let name = names.get(&uid).cloned().unwrap_or_else(|| uid.clone());
-        let Some(mesh_file) = find(&folders(path, opts), &[format!("{uid}.glb")]) else {
-            without.push(name);
-            continue;
-        };
-        let mesh = read_mesh_file(&mesh_file)?;
-        inputs.push((file_name(&mesh_file), mesh.sha256));
-        let poses = times.iter().map(|time| track.get(time).copied()).collect();
-        recording_objects.push((name, mesh.mesh, poses));
-    }
-    if !without.is_empty() {
-        notes.push(format!("Left out, as their meshes are not there: {}.", without.join(", ")));
-    }
-    let (left, right): (Vec<_>, Vec<_>) = frames.into_values().map(|[l, r]| (l, r)).unzip();
-    let mut recording = Recording {
-        name: stem(path),
-        // Times are in whole nanoseconds: 33333333 is 30 Hz.
-        fps: Some((1e9 / step as f64 * 1000.0).round() / 1000.0),
-        hands: vec![(Some(Side::Right), right), (Some(Side::Left), left)],
-        objects: recording_objects,
-        parts: Vec::new(),
-        up: Some(UpAxis::Y),
-        unit: Some(Unit::Metre),
-        source: format!("HOT3D, {}", stem(path)),
-        licence: LICENCE.to_owned(),
-        inputs,
-        notes,
-    };
+    let objects = objects.into_iter().map(|(uid, track)| Object {
+        name: names.get(&uid).cloned().unwrap_or_else(|| uid.clone()),
+        meshes: vec![format!("{uid}.glb")],
+        poses: times.iter().map(|time| track.get(time).copied()).collect(),
+    });
+    add_objects(&mut recording, &folders(path, opts), objects)?;
     if let Some(models) = models {
         models.acknowledge(&mut recording);
     }
     Ok(recording)
+}
+
+/// A recording of hands, with what is so in both layouts; `models` are there where hands are MANO's.
+fn recording(
+    path: &Path,
+    source: &str,
+    fps: f64,
+    right: Vec<Option<Keypoints>>,
+    left: Vec<Option<Keypoints>>,
+    models: Option<&Models>,
+) -> Recording {
+    let mut notes = vec!["y is up, as the headset is above the objects along it.".to_owned()];
+    if models.is_none() {
+        notes.push(UMETRACK_NOTE.to_owned());
+    }
+    Recording {
+        name: stem(path),
+        fps: Some(fps),
+        hands: vec![(Some(Side::Right), right), (Some(Side::Left), left)],
+        up: Some(UpAxis::Y),
+        unit: Some(Unit::Metre),
+        source: format!("{source}, {}", stem(path)),
+        licence: LICENCE.to_owned(),
+        notes,
+        ..Recording::default()
+    }
+}
+
+/// Adds the objects whose meshes (GLB, metres) are in one of the folders, under names of their own.
+fn add_objects(
+    recording: &mut Recording,
+    folders: &[PathBuf],
+    objects: impl Iterator<Item = Object>,
+) -> Result<(), DataError> {
+    let mut without = Vec::new();
+    for object in objects {
+        let Some(file) = find(folders, &object.meshes) else {
+            without.push(object.name);
+            continue;
+        };
+        let mesh = read_mesh_file(&file)?;
+        let input = (file_name(&file), mesh.sha256);
+        if !recording.inputs.contains(&input) {
+            recording.inputs.push(input);
+        }
+        let taken = |name: &String| recording.objects.iter().any(|object| object.0 == *name);
+        let mut name = object.name.clone();
+        for number in 2.. {
+            if !taken(&name) {
+                break;
+            }
+            name = format!("{}-{number}", object.name);
+        }
+        recording.objects.push((name, mesh.mesh, object.poses));
+    }
+    if !without.is_empty() {
+        without.dedup();
+        let without = without.join(", ");
+        recording.notes.push(format!("Left out, as their meshes are not there: {without}."));
+    }
+    Ok(())
 }
 
 /// Where objects may lie: beside the recording, or in the `assets` beside it.
@@ -189,20 +251,31 @@ fn frames(
 }
 
 fn umetrack(profile: &Profile, side: Side, hand: &Value) -> Option<Keypoints> {
-    let angles = numbers(&hand["joint_angles"])?;
-    Some(profile.keypoints(side, &angles.try_into().ok()?, &wrist(hand)?))
+    let angles = all_angles(&numbers(&hand["joint_angles"])?)?;
+    Some(profile.keypoints(side, &angles, &wrist(hand)?))
 }
 
-/// MANO as HOT3D has it: 15 principal components around the mean pose, the left shape fixed, the
-/// transform of the wrist that of the model.
 fn mano(models: &Models, side: Side, hand: &Value) -> Option<Keypoints> {
     let model = models.of(side)?;
-    let pose = model.from_components(&numbers(&hand["pose"])?, false);
     let wrist = wrist(hand)?;
     let shaped = model.shaped(&betas(&numbers(&hand["betas"])?));
-    let turn = wrist.rotation.scaled_axis();
+    let (turn, at) = (wrist.rotation.scaled_axis(), wrist.translation.vector);
+    Some(mano_keypoints(model, &shaped, &numbers(&hand["pose"])?, turn.into(), at.into()))
+}
+
+/// MANO as HOT3D has it: 15 principal components around the mean pose, the left shape fixed, and the
+/// transform of the wrist that of the model: an axis-angle vector and a translation in metres, smplx's
+/// `global_orient` and `transl`.
+fn mano_keypoints(
+    model: &Mano,
+    shaped: &Shaped,
+    components: &[f64],
+    turn: [f64; 3],
+    translation: [f64; 3],
+) -> Keypoints {
+    let pose = model.from_components(components, false);
     let convention = Convention { origin: Origin::Model, tips: Tips::Smplx };
-    Some(convention.keypoints(&shaped, turn.into(), &pose, wrist.translation.vector.into()))
+    convention.keypoints(shaped, turn, &pose, translation)
 }
 
 /// The pose of `wrist_xform`: `t_xyz` in metres, `q_wxyz`.

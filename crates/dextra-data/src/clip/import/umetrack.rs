@@ -30,6 +30,13 @@ type Joint = (Point3<f64>, Unit<Vector3<f64>>, Option<usize>);
 /// Rest position in the wrist's frame (metres), and bones with their weights.
 type Landmark = (Point3<f64>, Vec<(usize, f64)>);
 
+/// The angles (radians) of all joints from 22, or from the fingers' 20: the clips of HOT3D leave out the
+/// wrist's two, which stand last and are zero in the full recordings.
+pub(super) fn all_angles(stored: &[f64]) -> Option<[f64; JOINTS]> {
+    let fingers = [JOINTS, JOINTS - 2].contains(&stored.len());
+    fingers.then(|| std::array::from_fn(|joint| stored.get(joint).copied().unwrap_or(0.0)))
+}
+
 /// The hand of one person.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
@@ -44,7 +51,12 @@ impl Profile {
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Profile, DataError> {
         let json: Value = serde_json::from_slice(bytes)
             .map_err(|e| DataError::format(path, format!("not JSON: {e}")))?;
-        let model = json.get("hand_model").unwrap_or(&json);
+        Profile::from_json(path, &json)
+    }
+
+    /// The profile of parsed JSON, which stands in `path`.
+    pub fn from_json(path: &Path, json: &Value) -> Result<Profile, DataError> {
+        let model = json.get("hand_model").unwrap_or(json);
         let table = |key: &str, rows: usize, width: usize| -> Result<Vec<Vec<f64>>, DataError> {
             let row = |row: &Value| -> Option<Vec<f64>> {
                 let cells = match row {
