@@ -25,7 +25,7 @@ fn all_built_in_clips_are_written() {
     let output = run(&format!("demo synth all --out {}", dir.path().display()));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines = stdout(&output);
-    assert_eq!(lines.lines().count(), 11, "{lines}");
+    assert_eq!(lines.lines().count(), 12, "{lines}");
     assert!(lines.lines().all(|path| std::path::Path::new(path).is_file()), "{lines}");
 }
 
