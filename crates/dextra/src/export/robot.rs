@@ -14,12 +14,15 @@ pub use report::{
 
 use super::result::TransferResult;
 use crate::error::Error;
+use crate::page;
 use crate::progress::Reporter;
 use dextra_core::device::Device;
 use dextra_core::{Side, names};
 use dextra_data::load_device;
 use dextra_motion::deploy::{ChannelCheck, Stream, check, needed_time_scale};
 use std::path::PathBuf;
+
+pub(crate) use write::STEMS;
 
 /// What is exported, and for which machines.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +80,11 @@ impl Default for RobotRequest {
 }
 
 impl RobotRequest {
+    /// Where the files go.
+    fn folder(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| self.result.join("robot"))
+    }
+
     fn check(&self) -> Result<(), Error> {
         let refuse = |message: &str| Err(Error::Request(message.to_owned()));
         let within = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
@@ -135,10 +143,11 @@ impl Machine {
 /// [`RobotStatus::Refused`], says why, and no table is written.
 ///
 /// # Errors
-/// A result that cannot be read or was rejected, an unknown or unfit hand, description or arm, and files that cannot
-/// be written.
+/// A folder with a result of another kind, a result that cannot be read or was rejected, an unknown or unfit hand,
+/// description or arm, and files that cannot be written.
 pub fn robot(request: &RobotRequest, reporter: &dyn Reporter) -> Result<RobotReport, Error> {
     request.check()?;
+    page::may_hold(&request.folder(), write::REPORT)?;
     reporter.stage("read", None);
     let result = TransferResult::read(&request.result, request.allow_rejected)?;
     let device = hand_device(request, &result)?;

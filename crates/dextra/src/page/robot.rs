@@ -3,12 +3,23 @@
 use super::plot::{escape, number};
 use super::{coloured, document, header, list, picture, read, section, table, wide};
 use crate::error::Error;
-use crate::export::robot::{ChannelReport, DeviceReport, RobotReport, RobotStatus};
+use crate::export::robot::{ChannelReport, DeviceReport, RobotReport, RobotStatus, STEMS};
 use std::path::Path;
 
 /// The page of an export from its folder.
 pub(super) fn of_folder(dir: &Path) -> Result<String, Error> {
-    page(dir, &read::<RobotReport>(&dir.join("robot.json"))?)
+    let path = dir.join("robot.json");
+    let report: RobotReport = read(&path)?;
+    // Stems become names of files; those of others could lead anywhere.
+    match report.devices.iter().find(|device| !STEMS.contains(&device.stem.as_str())) {
+        Some(device) => Err(Error::Request(format!(
+            "{}: `stem` is {:?}, none of {}",
+            path.display(),
+            device.stem,
+            STEMS.join(", ")
+        ))),
+        None => page(dir, &report),
+    }
 }
 
 /// The page of an export, with the pictures of its tables in `dir`.
@@ -101,7 +112,7 @@ fn machine(dir: &Path, device: &DeviceReport) -> Result<String, Error> {
         "<p>{} rows at {} Hz, in {} and per second.</p>",
         device.rows,
         number(device.rate_hz),
-        device.unit
+        escape(&device.unit)
     );
     if let Some(data) = picture(&dir.join(format!("{}.png", device.stem)))? {
         html += &wide(&data, "chart", "Positions over time, as a share of the range, and speeds");

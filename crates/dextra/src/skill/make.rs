@@ -5,6 +5,7 @@ use super::recipe::{Base, Recipe};
 use super::store::Skill;
 use super::{rollout, train, trials};
 use crate::error::Error;
+use crate::outputs;
 use crate::prepare::Prepared;
 use crate::progress::Reporter;
 use crate::report::{PolicyReport, Status};
@@ -110,8 +111,10 @@ fn policy(
         }
         None => None,
     };
+    let notice = outputs::notice(&skill.source, &skill.licence);
+    let seeded = (request.seed, threads);
     let trained =
-        train::train(task.clone(), alone.as_ref(), recipe, (request.seed, threads), dir, reporter)?;
+        train::train(task.clone(), alone.as_ref(), recipe, seeded, dir, &notice, reporter)?;
     notes.extend(trained.notes);
     skill.validated = Some(trained.best);
     skill.write(dir)?;

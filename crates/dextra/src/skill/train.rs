@@ -61,7 +61,7 @@ pub struct Trained {
 }
 
 /// Trains a policy for `task` in `dir`; goes on where an earlier training there was interrupted. `hands_alone`
-/// is the scene without objects, for a recipe with an imitator.
+/// is the scene without objects, for a recipe with an imitator; pictures carry `notice`.
 ///
 /// # Errors
 /// Settings that make no sense, files that cannot be written, a training that leaves the real numbers
@@ -72,6 +72,7 @@ pub fn train(
     recipe: &Recipe,
     (seed, threads): (u64, usize),
     dir: &Path,
+    notice: &str,
     reporter: &dyn Reporter,
 ) -> Result<Trained, Error> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -124,9 +125,9 @@ pub fn train(
         let (iteration, steps) = (trained.learner.iteration, trained.learner.steps);
         let cpu_s = cpu_seconds() - began;
         log.add(Validated { iteration, steps, cpu_s, near, mean }, &trained.checkpoint)?;
-        picture(dir, &recipe.name, &log)?;
+        picture(dir, &recipe.name, &log, notice)?;
     }
-    picture(dir, &recipe.name, &log)?;
+    picture(dir, &recipe.name, &log, notice)?;
     let (Some(best), Some(&last)) = (log.best, log.validations.last()) else {
         return Err(Error::Request("the training validated nothing".to_owned()));
     };
@@ -256,7 +257,7 @@ fn status(metrics: &IterationMetrics, validated: Option<Validated>) -> String {
 }
 
 /// Writes `learning.png`.
-fn picture(dir: &Path, recipe: &str, log: &Log) -> Result<(), Error> {
+fn picture(dir: &Path, recipe: &str, log: &Log, notice: &str) -> Result<(), Error> {
     const SIZE_LIMIT: u64 = 1 << 30;
     let path = dir.join(TRAINING).join("metrics.jsonl");
     let bytes = atomic::read_file(&path, SIZE_LIMIT).map_err(Error::stage(STAGE))?;
@@ -265,7 +266,7 @@ fn picture(dir: &Path, recipe: &str, log: &Log) -> Result<(), Error> {
         lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
     let title = format!("how the policy learned, recipe {recipe}");
     let image = learning::draw(&title, &metrics, &log.validations);
-    write_png(&image, &dir.join("learning.png"), None).map_err(Error::stage(STAGE))
+    write_png(&image, &dir.join("learning.png"), Some(notice)).map_err(Error::stage(STAGE))
 }
 
 /// The validations so far, and the best of them.

@@ -206,7 +206,22 @@ fn an_arm_out_of_reach_is_refused_with_its_frames_and_leaves_no_table() {
     assert!(page.contains(">refused</span>"), "{page}");
     // Made again of the folder alone, it is the same.
     let again = dextra::page::write(dir.path()).unwrap();
-    assert_eq!(std::fs::read_to_string(again).unwrap(), page);
+    assert_eq!(std::fs::read_to_string(&again).unwrap(), page);
+    // What others wrote into the report neither becomes markup nor leads to other files.
+    let json = std::fs::read_to_string(dir.path().join("robot.json")).unwrap();
+    let with = |what: &str, by: &str| {
+        assert!(json.contains(what), "{json}");
+        std::fs::write(dir.path().join("robot.json"), json.replace(what, by)).unwrap();
+        dextra::page::write(dir.path())
+    };
+    with("\"unit\": \"rad\"", "\"unit\": \"<input>\"").unwrap();
+    assert!(!std::fs::read_to_string(&again).unwrap().contains("<input>"));
+    let error = with("\"right_arm\"", "\"../right_arm\"").unwrap_err().to_string();
+    assert!(error.contains("robot.json") && error.contains("stem"), "{error}");
+    // A folder with another result is refused before any work.
+    let taken = RobotRequest { out: Some(request(dir.path()).result), ..request(dir.path()) };
+    let error = export_robot(&taken, &Silent).unwrap_err().to_string();
+    assert!(error.contains("report.json") && error.contains("another folder"), "{error}");
 }
 
 #[test]

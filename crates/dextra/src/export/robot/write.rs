@@ -12,6 +12,10 @@ use serde::Serialize;
 use std::path::Path;
 
 const STAGE: &str = "writing the export";
+/// The file with the [`RobotReport`].
+pub(super) const REPORT: &str = "robot.json";
+/// Stems of the files of the machines.
+pub(crate) const STEMS: [&str; 4] = ["right_hand", "left_hand", "right_arm", "left_arm"];
 
 /// A table as JSON.
 #[derive(Serialize)]
@@ -43,12 +47,12 @@ pub fn write(
     machines: &[Machine],
     tables: &[Vec<Vec<f64>>],
 ) -> Result<(), Error> {
-    let out = request.out.clone().unwrap_or_else(|| request.result.join("robot"));
+    let out = request.folder();
     std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
-    for name in ["robot.json", "robot.txt", "report.html"] {
+    for name in [REPORT, "robot.txt", "report.html"] {
         remove(&out.join(name))?;
     }
-    for stem in ["right_hand", "left_hand", "right_arm", "left_arm"] {
+    for stem in STEMS {
         for extension in ["csv", "json", "png"] {
             remove(&out.join(format!("{stem}.{extension}")))?;
         }
@@ -74,7 +78,7 @@ pub fn write(
     put_text(&out.join("robot.txt"), &report.text())?;
     put_text(&out.join("report.html"), &page::robot(&out, report)?)?;
     let bytes = serde_json::to_vec_pretty(report).map_err(Error::stage(STAGE))?;
-    atomic::write_file(&out.join("robot.json"), &bytes).map_err(Error::stage(STAGE))
+    atomic::write_file(&out.join(REPORT), &bytes).map_err(Error::stage(STAGE))
 }
 
 fn put_text(path: &Path, text: &str) -> Result<(), Error> {
