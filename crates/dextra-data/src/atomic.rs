@@ -83,7 +83,7 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
     if metadata.len() > limit {
         return Err(too_large(metadata.len()));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
     // The size may have changed since it was asked for.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {

@@ -20,7 +20,7 @@ use super::{
     record, stage::Stage, text,
 };
 use crate::DataError;
-use array::{Array, Reader};
+use array::{Array, Reader, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -62,8 +62,10 @@ pub struct ZarrSource {
     /// Row after the last one of each episode.
     ends: Vec<usize>,
     entries: Vec<Entry>,
-    /// Most bytes that features keep of chunks between episodes, and that what is no feature keeps.
-    kept_bytes: usize,
+    /// What was unpacked.
+    work: Work,
+    /// First row of the episode that was read last.
+    reached: usize,
 }
 
 impl ZarrSource {
@@ -147,7 +149,7 @@ impl ZarrSource {
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let steps: Vec<usize> = starts.zip(&ends).map(|(start, end)| end - start).collect();
         let entries = record::read_lines(&folder.join(record::FILE), &steps)?;
-        Ok(ZarrSource {
+        let mut source = ZarrSource {
             folder: folder.to_owned(),
             schema,
             arrays,
@@ -155,16 +157,37 @@ impl ZarrSource {
             places,
             ends,
             entries,
-            kept_bytes: array::CHUNK_BYTES,
-        })
+            work: Work::default(),
+            reached: 0,
+        };
+        let working = source.arrays.iter().map(Reader::working_bytes).max().unwrap_or(0);
+        source.keep_within(array::MEMORY_BYTES.saturating_sub(working));
+        Ok(source)
     }
 }
 
 impl ZarrSource {
-    /// First row of an episode, and the one after its last.
-    fn rows(&self, index: usize) -> Result<(usize, usize), DataError> {
+    /// First row of an episode that is about to be read, and the one after its last.
+    fn rows(&mut self, index: usize) -> Result<(usize, usize), DataError> {
         super::within(&self.folder, index, self.ends.len())?;
-        Ok((index.checked_sub(1).map_or(0, |before| self.ends[before]), self.ends[index]))
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        if start < self.reached {
+            self.work.restart();
+            self.arrays.iter_mut().for_each(Reader::restart);
+        }
+        self.reached = start;
+        Ok((start, self.ends[index]))
+    }
+
+    /// Lets features keep rows between episodes, as many of the first ones as are together within so many bytes. What is no
+    /// feature keeps nothing.
+    fn keep_within(&mut self, mut bytes: usize) {
+        self.arrays.iter_mut().for_each(|array| array.keeps = false);
+        for &at in &self.places {
+            let left = bytes.checked_sub(self.arrays[at].band_bytes());
+            self.arrays[at].keeps = left.is_some();
+            bytes = left.unwrap_or(bytes);
+        }
     }
 }
 
@@ -183,11 +206,9 @@ impl Source for ZarrSource {
 
     fn examine(&mut self, index: usize) -> Result<(), DataError> {
         let (start, end) = self.rows(index)?;
-        let mut left = self.kept_bytes;
         for (array, stored) in self.arrays.iter_mut().zip(&self.stored) {
             if !stored.is_feature {
-                array.examine(start, end)?;
-                array.keep_within(&mut left);
+                array.examine(start, end, &mut self.work)?;
             }
         }
         Ok(())
@@ -195,10 +216,10 @@ impl Source for ZarrSource {
 
     fn episode(&mut self, index: usize) -> Result<Episode, DataError> {
         let (start, end) = self.rows(index)?;
-        let (mut values, mut left) = (Vec::new(), self.kept_bytes);
+        let mut values = Vec::new();
         for &at in &self.places {
-            values.push(self.arrays[at].floats(start, end)?);
-            self.arrays[at].keep_within(&mut left);
+            values.push(self.arrays[at].floats(start, end, &mut self.work)?);
+            self.arrays[at].release(end);
         }
         let Entry { task, record, .. } = self.entries[index].clone();
         Ok(Episode { task, values, record })
@@ -269,7 +290,8 @@ impl ZarrSink {
                 DataError::format(&array.folder, "not stored as this program does")
             })?;
             let written = rows / self.chunk_rows[at] * self.chunk_rows[at];
-            self.tails[at] = array.floats(written, rows)?;
+            self.tails[at] = array.floats(written, rows, &mut source.work)?;
+            array.release(rows);
         }
         self.ends = source.ends;
         self.entries = source.entries;
@@ -349,31 +371,82 @@ impl Sink for ZarrSink {
 mod tests {
     use super::*;
 
+    /// Writes an array of one chunk.
+    fn write(set: &Path, name: &str, array: &Array, chunk: &[u8]) {
+        let folder = set.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(".zarray"), array.json()).unwrap();
+        let axes = ".0".repeat(usize::from(name != ENDS));
+        std::fs::write(folder.join(format!("0{axes}")), chunk).unwrap();
+    }
+
+    /// A set of `rows`, each an episode, of four features of 100 bytes a row and as many arrays of integers.
+    fn rows_alone(set: &Path, rows: usize) -> ZarrSource {
+        for index in 0..4 {
+            let bytes = vec![7; rows * 100];
+            let floats = Array::raw(&[rows, 25], &[rows, 25], "<f4");
+            write(set, &format!("data/f{index}"), &floats, &bytes);
+            let integers = Array::raw(&[rows, 50], &[2 * rows, 50], "|u1");
+            write(set, &format!("data/i{index}"), &integers, &bytes);
+        }
+        let ends: Vec<u8> = (1..=rows as i64).flat_map(i64::to_le_bytes).collect();
+        write(set, ENDS, &Array::raw(&[rows], &[rows], "<i8"), &ends);
+        ZarrSource::open(set).unwrap()
+    }
+
     #[test]
     fn what_arrays_keep_of_their_chunks_is_limited_together() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, array: Array, chunk: &[u8]| {
-            let folder = dir.path().join(name);
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(".zarray"), array.json()).unwrap();
-            let axes = ".0".repeat(usize::from(name != ENDS));
-            std::fs::write(folder.join(format!("0{axes}")), chunk).unwrap();
+        let mut source = rows_alone(dir.path(), 2);
+        source.keep_within(500);
+        let mut kept = |index| {
+            source.examine(index).unwrap();
+            source.episode(index).unwrap();
+            source.arrays.iter().map(Reader::kept).collect::<Vec<usize>>()
         };
-        for index in 0..4 {
-            write(&format!("data/f{index}"), Array::raw(&[2, 25], &[2, 25], "<f4"), &[0; 200]);
-            write(&format!("data/i{index}"), Array::raw(&[2, 50], &[4, 50], "|u1"), &[7; 200]);
+        assert_eq!(kept(0), [200, 200, 0, 0, 0, 0, 0, 0]);
+        // No episode follows.
+        assert_eq!(kept(1), [0; 8]);
+    }
+
+    #[test]
+    fn chunks_that_are_unpacked_for_every_episode_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut source = rows_alone(dir.path(), 100);
+        // What is kept, and what is no feature, is read once: nothing is spared.
+        source.work.spare = 0;
+        for index in 0..100 {
+            source.examine(index).unwrap();
+            source.episode(index).unwrap();
         }
-        write(ENDS, Array::raw(&[1], &[1], "<i8"), &2i64.to_le_bytes());
-        let mut source = ZarrSource::open(dir.path()).unwrap();
-        source.kept_bytes = 500;
-        source.examine(0).unwrap();
-        source.episode(0).unwrap();
-        let kept = |array: &mut Reader| {
-            let mut left = usize::MAX;
-            array.keep_within(&mut left);
-            usize::MAX - left
-        };
-        let kept: Vec<usize> = source.arrays.iter_mut().map(kept).collect();
-        assert_eq!(kept, [200, 200, 0, 0, 200, 200, 0, 0]);
+        source.keep_within(0);
+        for _ in 0..2 {
+            let read = |index| source.episode(index).map(drop);
+            let errors: Vec<_> = (0..100).map(read).filter_map(Result::err).collect();
+            assert_eq!(errors.len(), 92, "each may be unpacked eight times");
+            let error = errors[0].to_string();
+            assert!(error.contains("data/f0: unpacked again and again"), "{error}");
+            assert!(error.contains("chunks of 100 rows, episodes of 1;"), "{error}");
+        }
+    }
+
+    #[test]
+    fn chunks_of_a_thousand_images_of_eight_cameras_are_all_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for index in 0..8 {
+            let mut array = Array::raw(&[5000, 84, 84, 3], &[1000, 84, 84, 3], "<f4");
+            array.compressor = Some(json!({ "id": "blosc" }));
+            write(dir.path(), &format!("data/img{index}"), &array, &[]);
+        }
+        write(dir.path(), ENDS, &Array::raw(&[1], &[1], "<i8"), &5000i64.to_le_bytes());
+        let source = ZarrSource::open(dir.path()).unwrap();
+        assert!(source.arrays.iter().all(|array| array.keeps));
+        let working = source.arrays[0].working_bytes();
+        assert_eq!(working, 3 * 1000 * 84 * 84 * 3 * 4);
+        let kept: usize = source.arrays.iter().map(Reader::band_bytes).sum();
+        assert!(kept + working <= array::MEMORY_BYTES && array::MEMORY_BYTES < 1 << 30);
+        // Of the largest chunks, even what is put among others leaves room.
+        let most = 4 * array::CHUNK_BYTES;
+        assert!(most <= array::MEMORY_BYTES);
     }
 }

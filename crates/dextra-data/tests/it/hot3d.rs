@@ -390,6 +390,110 @@ fn poses_that_are_none_name_member_and_frame() {
     error_of(&pack(&[("000000.info.json".to_owned(), b"\xff".to_vec())]));
 }
 
+/// The clip with members changed, beside its meshes.
+fn read_with(change: impl Fn(&str, &mut Value)) -> Demonstration {
+    let folder = tempfile::tempdir().unwrap();
+    let mut members = members();
+    for (name, bytes) in members.iter_mut().filter(|(_, bytes)| bytes.starts_with(b"{")) {
+        let mut value: Value = serde_json::from_slice(bytes).unwrap();
+        change(name, &mut value);
+        // Python's json writes numbers that are none, for which a text stands here.
+        *bytes = value.to_string().replace("\"NaN\"", "NaN").into_bytes();
+    }
+    let path = folder.path().join("clip-000001.tar");
+    std::fs::write(&path, pack(&members)).unwrap();
+    let meshes = Some(fixture(""));
+    import(Format::Hot3d, &path, &ImportOptions { meshes, ..ImportOptions::default() }).unwrap()
+}
+
+#[test]
+fn a_scale_of_the_hand_is_not_applied_and_joints_of_the_wrist_may_be_left_out() {
+    let whole = read(&fixture(UMETRACK));
+    let scaled = read_with(|name, json| {
+        if name == "__hand_shapes.json__" {
+            json["umetrack"]["hand_scale"] = json!(1.25);
+        }
+    });
+    assert_alike(&scaled, &whole);
+    let notes = scaled.provenance.notes.join("\n");
+    assert!(notes.contains("hand_scale of 1.25 is not applied"), "{notes}");
+    assert!(!whole.provenance.notes.join("\n").contains("hand_scale"));
+    let shorter = read_with(|name, json| {
+        if name == "__hand_shapes.json__" {
+            for table in json["umetrack"].as_object_mut().unwrap() {
+                if let (true, Value::Array(rows)) = (table.0.starts_with("joint_"), table.1) {
+                    rows.truncate(20);
+                }
+            }
+        }
+    });
+    assert_alike(&shorter, &whole);
+    // All tables of joints have as many.
+    for table in ["joint_rest_positions", "joint_parent"] {
+        let mut members = members();
+        let (_, bytes) = members.last_mut().unwrap();
+        let mut json: Value = serde_json::from_slice(bytes).unwrap();
+        json["umetrack"][table].as_array_mut().unwrap().truncate(20);
+        *bytes = serde_json::to_vec(&json).unwrap();
+        assert_says(&error_of(&pack(&members)), &["`joint_", "the shape ["]);
+    }
+}
+
+#[test]
+fn poses_of_mano_that_are_none_matter_only_where_mano_is_used() {
+    let whole = read(&fixture(UMETRACK));
+    for pose in [json!({}), json!({"thetas": vec!["NaN"; 15], "wrist_xform": vec!["NaN"; 6]})] {
+        let without = read_with(|name, json| {
+            if name == "000001.hands.json" {
+                json["left"]["mano_pose"] = pose.clone();
+                json["right"]["mano_pose"] = pose.clone();
+            }
+        });
+        assert_alike(&without, &whole);
+    }
+    // NaN where nothing is read is nothing.
+    let boxes = read_with(|name, json| {
+        if name == "000001.objects.json" {
+            json["7"][0]["boxes_amodal"] = json!(["NaN"]);
+        }
+    });
+    assert_alike(&boxes, &whole);
+    for (name, find) in [
+        ("000001.hands.json", "\"joint_angles\":["),
+        ("000002.objects.json", "\"translation_xyz\":["),
+        ("__hand_shapes.json__", "\"joint_parent\":["),
+    ] {
+        let mut members = members();
+        let (_, bytes) = members.iter_mut().find(|member| member.0 == name).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replacen(find, &format!("{find}-Infinity,"), 1).into_bytes();
+        assert_ne!(text.as_bytes(), bytes);
+        let error = error_of(&pack(&members));
+        assert_says(&error, &[name, "`-Infinity`, which is not JSON"]);
+        if !name.starts_with('_') {
+            assert_says(&error, &[&format!("at frame {}", &name[5..6])]);
+        }
+    }
+}
+
+#[test]
+fn an_object_that_is_not_seen_leaves_its_track_to_no_other_of_its_kind() {
+    // The first mug is seen in two of five frames only.
+    let demo = read_with(|name, json| {
+        if ["000000", "000001", "000002"].iter().any(|frame| name.starts_with(frame))
+            && name.ends_with("objects.json")
+        {
+            json["7"].as_array_mut().unwrap().remove(0);
+        }
+    });
+    let whole = read(&fixture(UMETRACK));
+    assert_eq!(demo.objects.len(), 1);
+    assert_eq!(demo.objects[0].name, "mug-2");
+    assert_eq!(demo.objects[0].world_from_object, whole.objects[1].world_from_object);
+    let notes = demo.provenance.notes.join("\n");
+    assert!(notes.contains("where they were last seen"), "{notes}");
+}
+
 /// The sample of people's motion, rewritten in the layout of the clips.
 #[test]
 fn the_sample_of_hot3d_reads_alike_as_a_clip() {

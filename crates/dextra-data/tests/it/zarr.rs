@@ -289,12 +289,16 @@ fn rows_without_files_take_no_time() {
 fn chunks_that_are_together_larger_than_their_array_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     one_episode(dir.path(), 1);
-    array(dir.path(), "data/action", &[1, 1, 4096], &[1, 1 << 28, 1], "<f4");
+    array(dir.path(), "data/action", &[1, 1, 4096], &[1, 1 << 25, 1], "<f4");
     let error = read(dir.path()).unwrap_err().to_string();
     assert!(
         error.contains("data/action/.zarray") && error.contains("`chunks`: 4096 of"),
         "{error}"
     );
+    // Nor may one chunk be above 192 MiB.
+    array(dir.path(), "data/action", &[1, 1], &[(48 << 20) + 1, 1], "<f4");
+    let error = read(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("is above 201326592 bytes"), "{error}");
     // A chunk may be longer than what is left of its array, as the last ones are.
     array(dir.path(), "data/action", &[1, 1, 5], &[10, 3, 4], "<f4");
     assert_eq!(read(dir.path()).unwrap(), [[[0.0; 5]]]);

@@ -67,7 +67,7 @@ fn read_folder(path: &Path, opts: &ImportOptions) -> Result<Recording, DataError
     };
     let (file, text) = open("dynamic_objects.csv")?;
     let objects = objects(&file, &text)?;
-    let mut models = None;
+    let (mut models, mut scaled) = (None, None);
     let frames = match (path.join(PROFILE).is_file(), &opts.mano) {
         (false, Some(_)) => {
             let found = Models::load(path, opts, &[Side::Right, Side::Left], true)?;
@@ -79,6 +79,7 @@ fn read_folder(path: &Path, opts: &ImportOptions) -> Result<Recording, DataError
         _ => {
             let (file, profile) = open(PROFILE)?;
             let profile = Profile::parse(&file, profile.as_bytes())?;
+            scaled = profile.note();
             let (file, text) = open("umetrack_hand_pose_trajectory.jsonl")?;
             frames(&file, &text, |side, hand| umetrack(&profile, side, hand))?
         }
@@ -93,6 +94,7 @@ fn read_folder(path: &Path, opts: &ImportOptions) -> Result<Recording, DataError
     let (left, right) = frames.into_values().map(|[l, r]| (l, r)).unzip();
     let mut recording = recording(path, "HOT3D", fps, right, left, models.as_ref());
     recording.inputs = inputs;
+    recording.notes.extend(scaled);
     let names = names(path, opts)?;
     let objects = objects.into_iter().map(|(uid, track)| Object {
         name: names.get(&uid).cloned().unwrap_or_else(|| uid.clone()),
@@ -139,16 +141,22 @@ fn add_objects(
     objects: impl Iterator<Item = Object>,
 ) -> Result<(), DataError> {
     let mut without = Vec::new();
+    // Of meshes that were read, the object that has them: instances of a kind have one mesh.
+    let mut read: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for object in objects {
         let Some(file) = find(folders, &object.meshes) else {
             without.push(object.name);
             continue;
         };
-        let mesh = read_mesh_file(&file)?;
-        let input = (file_name(&file), mesh.sha256);
-        if !recording.inputs.contains(&input) {
-            recording.inputs.push(input);
-        }
+        let mesh = match read.get(&file) {
+            Some(&first) => recording.objects[first].1.clone(),
+            None => {
+                let mesh = read_mesh_file(&file)?;
+                recording.inputs.push((file_name(&file), mesh.sha256));
+                read.insert(file, recording.objects.len());
+                mesh.mesh
+            }
+        };
         let taken = |name: &String| recording.objects.iter().any(|object| object.0 == *name);
         let mut name = object.name.clone();
         for number in 2.. {
@@ -157,7 +165,7 @@ fn add_objects(
             }
             name = format!("{}-{number}", object.name);
         }
-        recording.objects.push((name, mesh.mesh, object.poses));
+        recording.objects.push((name, mesh, object.poses));
     }
     if !without.is_empty() {
         without.dedup();
@@ -233,7 +241,12 @@ fn frames(
     let mut frames = BTreeMap::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let malformed = |problem: String| DataError::frame(file, "hand_poses", index, problem);
-        let json: Value = serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?;
+        let json: Value = serde_json::from_str(line).map_err(|e| {
+            malformed(match without_nan(line.as_bytes()) {
+                Some((token, _)) => format!("has `{token}`, which is not JSON: {e}"),
+                None => e.to_string(),
+            })
+        })?;
         let time = json["timestamp_ns"].as_i64();
         let time = time.ok_or_else(|| malformed("no `timestamp_ns`".to_owned()))?;
         let mut hands = [None, None];
@@ -286,4 +299,42 @@ fn wrist(hand: &Value) -> Option<Pose> {
 
 fn numbers(value: &Value) -> Option<Vec<f64>> {
     value.as_array()?.iter().map(|n| n.as_f64().filter(|x| x.is_finite())).collect()
+}
+
+/// A text with `null` for every `NaN` and `Infinity`, which Python writes but no JSON has, and the first of them; none if
+/// there are none.
+fn without_nan(text: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+    let (mut found, mut bytes, mut at, mut quoted) = (None, Vec::new(), 0, false);
+    while let Some(&byte) = text.get(at) {
+        let rest = &text[at..];
+        let mut tokens = ["NaN", "Infinity", "-Infinity"].into_iter();
+        let token = tokens.find(|token| !quoted && rest.starts_with(token.as_bytes()));
+        if let Some(token) = token {
+            found = found.or(Some(token));
+            bytes.extend(b"null");
+            at += token.len();
+            continue;
+        }
+        // What follows a backslash ends no string.
+        let length = if quoted && byte == b'\\' { 2.min(rest.len()) } else { 1 };
+        quoted ^= byte == b'"';
+        bytes.extend(&rest[..length]);
+        at += length;
+    }
+    Some((found?, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_is_found_outside_of_strings() {
+        let text = br#"{"NaN \"": [NaN, -Infinity,"Infinity\\", 1e5]}"#;
+        let (token, bytes) = without_nan(text).unwrap();
+        let wanted = br#"{"NaN \"": [null, null,"Infinity\\", 1e5]}"#;
+        assert_eq!((token, &bytes[..]), ("NaN", &wanted[..]));
+        assert_eq!(without_nan(br#"{"a": "NaN", "b": 1}"#), None);
+        assert_eq!(without_nan(b"\"\\"), None);
+    }
 }

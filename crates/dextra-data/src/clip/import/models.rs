@@ -123,13 +123,11 @@ pub(super) fn from_matrix(rows: &[f64]) -> Option<Pose> {
     Some(Pose::from_parts(Vector3::new(rows[3], rows[7], rows[11]).into(), turn))
 }
 
-/// The folders above a file, nearest first, after the one that is stated.
+/// The folders above a file, nearest first, after the one that is stated; those of a bare name too.
 pub(super) fn above(path: &Path, opts: &ImportOptions) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = opts.meshes.iter().cloned().collect();
-    folders.extend(path.ancestors().skip(1).take(6).map(|folder| match folder.as_os_str() {
-        empty if empty.is_empty() => PathBuf::from("."),
-        _ => folder.to_owned(),
-    }));
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    folders.extend(path.ancestors().skip(1).take(6).map(Path::to_owned));
     folders
 }
 
@@ -166,4 +164,23 @@ pub(super) fn plain(value: &Value) -> Result<String, DataError> {
 pub(super) fn digest(file: &Path) -> Result<(String, String), DataError> {
     let bytes = atomic::read_file(file, crate::npz::MAX_BYTES)?;
     Ok((file_name(file), atomic::sha256_hex(&bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folders_above_a_bare_name_are_those_of_the_working_folder() {
+        let here = std::env::current_dir().unwrap();
+        let wanted: Vec<&Path> = here.ancestors().take(6).collect();
+        let stated = ImportOptions { meshes: Some("m".into()), ..ImportOptions::default() };
+        assert_eq!(above(Path::new("clip-000001.tar"), &ImportOptions::default()), wanted);
+        let found = above(Path::new("./x/clip-000001.tar"), &stated);
+        assert_eq!(found[..3], [Path::new("m"), &here.join("x"), &here]);
+        assert_eq!(
+            above(Path::new("/a/b.tar"), &ImportOptions::default()),
+            ["/a", "/"].map(Path::new)
+        );
+    }
 }

@@ -3,6 +3,7 @@
 //!
 //! The profile is a left hand in millimetres at rest: joints with positions and axes in the frame
 //! of the wrist, landmarks bound to bones. A right hand is its mirror image in the plane x = 0.
+//! `hand_scale` is not applied, as in hand_tracking_toolkit and HOT3D's own tools: millimetres are those of the person.
 
 use crate::DataError;
 use dextra_core::demonstration::{Keypoints, keypoint};
@@ -13,6 +14,9 @@ use std::path::Path;
 
 /// Joints of the model: four per finger from the thumb on, two of the wrist.
 const JOINTS: usize = 22;
+
+/// Those of the fingers, which come first.
+const FINGER_JOINTS: usize = JOINTS - 2;
 
 /// The bone of the palm, which no joint of the model moves.
 const PALM_BONE: usize = 1;
@@ -33,7 +37,7 @@ type Landmark = (Point3<f64>, Vec<(usize, f64)>);
 /// The angles (radians) of all joints from 22, or from the fingers' 20: the clips of HOT3D leave out the
 /// wrist's two, which stand last and are zero in the full recordings.
 pub(super) fn all_angles(stored: &[f64]) -> Option<[f64; JOINTS]> {
-    let fingers = [JOINTS, JOINTS - 2].contains(&stored.len());
+    let fingers = [JOINTS, FINGER_JOINTS].contains(&stored.len());
     fingers.then(|| std::array::from_fn(|joint| stored.get(joint).copied().unwrap_or(0.0)))
 }
 
@@ -44,6 +48,8 @@ pub(super) struct Profile {
     /// The joint that moves each bone.
     bone_joint: Vec<Option<usize>>,
     landmarks: Vec<Landmark>,
+    /// `hand_scale`, which is not applied.
+    scale: f64,
 }
 
 impl Profile {
@@ -57,6 +63,12 @@ impl Profile {
     /// The profile of parsed JSON, which stands in `path`.
     pub fn from_json(path: &Path, json: &Value) -> Result<Profile, DataError> {
         let model = json.get("hand_model").unwrap_or(json);
+        let joints_stated = model.get("joint_rest_positions").and_then(Value::as_array);
+        // The wrist's two stand last and move no landmark.
+        let count = match joints_stated.map(Vec::len) {
+            Some(FINGER_JOINTS) => FINGER_JOINTS,
+            _ => JOINTS,
+        };
         let table = |key: &str, rows: usize, width: usize| -> Result<Vec<Vec<f64>>, DataError> {
             let row = |row: &Value| -> Option<Vec<f64>> {
                 let cells = match row {
@@ -73,15 +85,15 @@ impl Profile {
                 DataError::field(path, key, format!("the shape [{rows}, {width}] was expected"))
             })
         };
-        let scale = 0.001 * model.get("hand_scale").and_then(Value::as_f64).unwrap_or(1.0);
-        let point = |row: &Vec<f64>| Point3::new(row[0], row[1], row[2]) * scale;
+        let scale = model.get("hand_scale").and_then(Value::as_f64).unwrap_or(1.0);
+        let point = |row: &Vec<f64>| Point3::new(row[0], row[1], row[2]) * 0.001;
         // 255 stands for none.
         let index = |x: f64| (0.0..255.0).contains(&x).then_some(x as usize);
-        let positions = table("joint_rest_positions", JOINTS, 3)?;
-        let axes = table("joint_rotation_axes", JOINTS, 3)?;
-        let parents = table("joint_parent", JOINTS, 1)?;
+        let positions = table("joint_rest_positions", count, 3)?;
+        let axes = table("joint_rotation_axes", count, 3)?;
+        let parents = table("joint_parent", count, 1)?;
         let mut joints = Vec::new();
-        for joint in 0..JOINTS {
+        for joint in 0..count {
             let axis = Vector3::from_column_slice(&axes[joint]);
             let parent = index(parents[joint][0]);
             if parent.is_some_and(|parent| parent >= joint) || axis.norm() < 1e-6 {
@@ -92,7 +104,7 @@ impl Profile {
         }
         let bones = PALM_BONE.max(keypoint::COUNT);
         let mut bone_joint = vec![None; bones];
-        for (joint, row) in table("joint_frame_index", JOINTS, 1)?.iter().enumerate() {
+        for (joint, row) in table("joint_frame_index", count, 1)?.iter().enumerate() {
             if let Some(slot) = index(row[0]).and_then(|bone| bone_joint.get_mut(bone)) {
                 *slot = Some(joint);
             }
@@ -111,7 +123,15 @@ impl Profile {
             }
             landmarks.push((point(rest), bound));
         }
-        Ok(Profile { joints, bone_joint, landmarks })
+        Ok(Profile { joints, bone_joint, landmarks, scale })
+    }
+
+    /// What is to be said of a hand that states a scale.
+    pub fn note(&self) -> Option<String> {
+        let scale = self.scale;
+        (scale != 1.0).then(|| {
+            format!("The profile's hand_scale of {scale} is not applied, as HOT3D's tools do not.")
+        })
     }
 
     /// Keypoints in the world from the joint angles (radians) and the pose of the wrist.

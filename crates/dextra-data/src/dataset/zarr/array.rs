@@ -11,9 +11,14 @@ use std::iter::repeat_n;
 use std::path::{Path, PathBuf};
 
 /// Largest chunk, and most bytes of all rows of the chunks with the same rows.
-pub const CHUNK_BYTES: usize = 1 << 30;
+pub const CHUNK_BYTES: usize = 192 << 20;
 /// Most bytes of the chunks with the same rows, with what of them is outside the array.
 const TILES_BYTES: usize = 2 * CHUNK_BYTES;
+/// Most bytes of what is kept of chunks between episodes, and of what reading one takes.
+pub const MEMORY_BYTES: usize = 896 << 20;
+/// How often all that was read may be unpacked while episodes are read in order, and bytes that may be unpacked beyond that.
+const TIMES: u64 = 8;
+const SPARE_BYTES: u64 = 2 << 30;
 /// Most chunks with the same rows.
 const MAX_TILES: usize = 4096;
 /// Most axes; NumPy has 64.
@@ -26,7 +31,7 @@ pub struct Array {
     shape: Vec<usize>,
     chunks: Vec<usize>,
     dtype: Value,
-    compressor: Option<Value>,
+    pub compressor: Option<Value>,
     fill_value: Value,
     order: String,
     filters: Option<Value>,
@@ -101,6 +106,35 @@ const CODECS: [(&str, Codec); 5] = [
     ("zstd", Codec::Zstd),
 ];
 
+/// What was unpacked while episodes were read in order: those of fewer rows than a chunk share it, and where it cannot be kept
+/// it is unpacked for each of them.
+pub struct Work {
+    /// Bytes that were unpacked, and how many of them are of rows that were not read before.
+    unpacked: u64,
+    read: u64,
+    /// Bytes that may be unpacked beyond [`TIMES`] those that are read.
+    pub spare: u64,
+}
+
+impl Default for Work {
+    fn default() -> Work {
+        Work { unpacked: 0, read: 0, spare: SPARE_BYTES }
+    }
+}
+
+impl Work {
+    /// Starts again, as episodes are read from an earlier one on.
+    pub fn restart(&mut self) {
+        (self.unpacked, self.read) = (0, 0);
+    }
+
+    /// Counts bytes that are about to be unpacked; false if they are too many.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.unpacked = self.unpacked.saturating_add(bytes as u64);
+        self.unpacked <= self.read.saturating_mul(TIMES).saturating_add(self.spare)
+    }
+}
+
 /// Reads an array.
 pub struct Reader {
     /// The folder of the array.
@@ -126,6 +160,12 @@ pub struct Reader {
     separator: char,
     /// The rows that were read last: episodes share chunks.
     last: Option<(usize, Vec<u8>)>,
+    /// Whether they may be kept between episodes.
+    pub keeps: bool,
+    /// Number of the chunks that were examined last.
+    examined: Option<usize>,
+    /// Greatest number of chunks that were read.
+    furthest: Option<usize>,
     /// Numbers along the first axis of the chunks that have files, ascending, once they were asked for.
     present: Option<Vec<usize>>,
 }
@@ -220,6 +260,9 @@ impl Reader {
             fill,
             separator,
             last: None,
+            keeps: true,
+            examined: None,
+            furthest: None,
             present: None,
         })
     }
@@ -240,11 +283,16 @@ impl Reader {
     }
 
     /// Rows `start..end` as 32-bit floats.
-    pub fn floats(&mut self, start: usize, end: usize) -> Result<Vec<f32>, DataError> {
+    pub fn floats(
+        &mut self,
+        start: usize,
+        end: usize,
+        work: &mut Work,
+    ) -> Result<Vec<f32>, DataError> {
         match (self.kind, self.size) {
-            (Kind::Float, 4) => self.read(start, end, f32::from_le_bytes),
+            (Kind::Float, 4) => self.read(start, end, work, f32::from_le_bytes),
             (Kind::Float, 8) => {
-                self.read(start, end, |bytes: [u8; 8]| f64::from_le_bytes(bytes) as f32)
+                self.read(start, end, work, |bytes: [u8; 8]| f64::from_le_bytes(bytes) as f32)
             }
             _ => Err(self.misfit("32- or 64-bit floats")),
         }
@@ -252,11 +300,12 @@ impl Reader {
 
     /// Rows `start..end` as integers.
     pub fn integers(&mut self, start: usize, end: usize) -> Result<Vec<i64>, DataError> {
+        let work = &mut Work::default();
         match (self.kind, self.size) {
             (Kind::Signed, 4) => {
-                self.read(start, end, |bytes: [u8; 4]| i64::from(i32::from_le_bytes(bytes)))
+                self.read(start, end, work, |bytes: [u8; 4]| i64::from(i32::from_le_bytes(bytes)))
             }
-            (Kind::Signed, 8) => self.read(start, end, i64::from_le_bytes),
+            (Kind::Signed, 8) => self.read(start, end, work, i64::from_le_bytes),
             _ => Err(self.misfit("32- or 64-bit integers")),
         }
     }
@@ -266,30 +315,64 @@ impl Reader {
         DataError::field(&self.folder.join(".zarray"), "dtype", problem)
     }
 
-    /// Reads rows `start..end` to see whether they can be read.
-    pub fn examine(&mut self, start: usize, end: usize) -> Result<(), DataError> {
+    /// Reads rows `start..end` to see whether they can be read; keeps nothing, and reads chunks once for all episodes in them.
+    pub fn examine(&mut self, start: usize, end: usize, work: &mut Work) -> Result<(), DataError> {
         if end > self.rows {
             return Err(DataError::format(&self.folder, "too few rows"));
         }
         let (mut index, until) = (start / self.chunk_rows, end.div_ceil(self.chunk_rows));
         // An array may have many more rows than files.
         while let Some(next) = self.present_from(index)?.filter(|&next| next < until) {
-            if self.tiles().iter().any(|tile| self.path(next, tile).exists()) {
-                self.band(next)?;
+            let unseen = self.examined != Some(next);
+            if unseen && self.tiles().iter().any(|tile| self.path(next, tile).exists()) {
+                self.band(next, end - start, work)?;
+                self.last = None;
             }
+            self.examined = Some(next);
             index = next + 1;
         }
         Ok(())
     }
 
-    /// Keeps the rows that were read last only where they are within what is `left` of a budget of bytes, and takes them
-    /// from it.
-    pub fn keep_within(&mut self, left: &mut usize) {
-        let kept = self.last.as_ref().map_or(0, |(_, bytes)| bytes.len());
-        match left.checked_sub(kept) {
-            Some(rest) => *left = rest,
-            None => self.last = None,
+    /// Bytes of the rows that are kept, once they are read.
+    pub fn band_bytes(&self) -> usize {
+        self.chunk_rows * self.width * self.size
+    }
+
+    /// Most bytes that reading them takes: they, a chunk that is put among them, a file and a block of Blosc.
+    pub fn working_bytes(&self) -> usize {
+        let buffers = match self.codec {
+            Codec::Raw => 0,
+            Codec::Blosc => 2,
+            _ => 1,
+        };
+        let buffers = buffers + usize::from(self.chunk_axes != self.axes);
+        self.band_bytes() + buffers * self.chunk_bytes()
+    }
+
+    /// Bytes of one chunk.
+    fn chunk_bytes(&self) -> usize {
+        self.chunk_rows * self.chunk_axes.iter().product::<usize>() * self.size
+    }
+
+    /// Forgets what was read last, unless it may be kept and has rows after `end`.
+    pub fn release(&mut self, end: usize) {
+        let more =
+            |(index, _): &(usize, Vec<u8>)| end < self.rows && end / self.chunk_rows == *index;
+        if !self.keeps || !self.last.as_ref().is_some_and(more) {
+            self.last = None;
         }
+    }
+
+    /// Counts rows as not read before, as episodes are read from an earlier one on.
+    pub fn restart(&mut self) {
+        self.furthest = None;
+    }
+
+    /// Bytes that are kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.last.as_ref().map_or(0, |(_, bytes)| bytes.len())
     }
 
     /// The first number along the first axis, from `index` on, of chunks of which a file is there.
@@ -318,6 +401,7 @@ impl Reader {
         &mut self,
         start: usize,
         end: usize,
+        work: &mut Work,
         decode: impl Fn([u8; N]) -> T,
     ) -> Result<Vec<T>, DataError> {
         if end > self.rows || (end - start).saturating_mul(self.width) > MAX_VALUES {
@@ -337,7 +421,7 @@ impl Reader {
             }
             let until = end.min(first.saturating_add(self.chunk_rows));
             let size = N * self.width;
-            let bytes = self.band(index)?;
+            let bytes = self.band(index, end - start, work)?;
             let rows = &bytes[(row - first) * size..(until - first) * size];
             values.extend(rows.as_chunks().0.iter().map(|&bytes| decode(bytes)));
             row = until;
@@ -345,23 +429,40 @@ impl Reader {
         Ok(values)
     }
 
-    /// The bytes of all rows of chunks number `index` along the first axis.
-    fn band(&mut self, index: usize) -> Result<&[u8], DataError> {
+    /// The bytes of all rows of chunks number `index` along the first axis, for an episode of `rows`.
+    fn band(&mut self, index: usize, rows: usize, work: &mut Work) -> Result<&[u8], DataError> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != index) {
             self.last = None;
-            let tiles = self.tiles();
+            if self.furthest.is_none_or(|furthest| furthest < index) {
+                self.furthest = Some(index);
+                let new = self.chunk_rows.min(self.rows - index * self.chunk_rows);
+                work.read = work.read.saturating_add((new * self.width * self.size) as u64);
+            }
+            let mut charge = |bytes: usize| match work.add(bytes) {
+                true => Ok(()),
+                false => {
+                    let problem = format!(
+                        "unpacked again and again: chunks of {} rows, episodes of {rows}; at most {TIMES} times what is \
+                         read and {SPARE_BYTES} bytes are",
+                        self.chunk_rows
+                    );
+                    Err(DataError::format(&self.folder, problem))
+                }
+            };
+            charge(self.band_bytes())?;
             let whole = self.chunk_axes == self.axes;
             let mut bytes = None;
-            for tile in &tiles {
+            for tile in &self.tiles() {
                 let path = self.path(index, tile);
                 // One whose file is not there holds the fill value.
                 if !path.exists() {
                     continue;
                 }
-                let chunk = self.chunk(&path)?;
                 if whole {
-                    bytes = Some(chunk);
+                    bytes = Some(self.chunk(&path)?);
                 } else {
+                    charge(self.chunk_bytes())?;
+                    let chunk = self.chunk(&path)?;
                     self.place(&chunk, tile, bytes.get_or_insert_with(|| self.filled()));
                 }
             }
@@ -431,8 +532,7 @@ impl Reader {
 
     /// The bytes of the chunk in a file.
     fn chunk(&self, path: &Path) -> Result<Vec<u8>, DataError> {
-        let numbers = self.chunk_rows * self.chunk_axes.iter().product::<usize>();
-        let expected = numbers * self.size;
+        let expected = self.chunk_bytes();
         let bytes = self.decompress(path, expected)?;
         if bytes.len() != expected {
             let problem = format!("{} bytes, a chunk has {expected}", bytes.len());
@@ -444,8 +544,9 @@ impl Reader {
     fn decompress(&self, path: &Path, expected: usize) -> Result<Vec<u8>, DataError> {
         // Incompressible data grow by a little.
         let stored = atomic::read_file(path, expected as u64 + (expected as u64 >> 8) + 4096)?;
-        let mut bytes = Vec::new();
+        // One more than is expected is enough to tell that there is too much.
         let limit = expected as u64 + 1;
+        let mut bytes = Vec::new();
         let result = match self.codec {
             Codec::Raw => return Ok(stored),
             Codec::Blosc => {
@@ -465,9 +566,13 @@ impl Reader {
                     .map_err(std::io::Error::other)
             }
             Codec::Zlib => {
+                // Not as it grows, which doubles it.
+                bytes.reserve_exact(expected + 1);
                 ZlibDecoder::new(&stored[..]).take(limit).read_to_end(&mut bytes).map(drop)
             }
             Codec::Gzip => {
+                // Not as it grows, which doubles it.
+                bytes.reserve_exact(expected + 1);
                 MultiGzDecoder::new(&stored[..]).take(limit).read_to_end(&mut bytes).map(drop)
             }
             Codec::Zstd => zstd::bulk::decompress(&stored, expected).map(|plain| bytes = plain),

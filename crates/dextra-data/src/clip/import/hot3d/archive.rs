@@ -7,7 +7,7 @@
 
 use super::super::models::from_matrix;
 use super::super::umetrack::{Profile, all_angles};
-use super::unit_pose;
+use super::{unit_pose, without_nan};
 use crate::DataError;
 use crate::atomic::Hashing;
 use crate::mano::BETAS;
@@ -68,7 +68,7 @@ pub(super) struct Frame {
 pub(super) struct Hand {
     /// Angles of the joints in radians, `world_from_wrist`.
     pub umetrack: Option<([f64; 22], Pose)>,
-    /// 15 components; axis-angle vector; translation.
+    /// 15 components; axis-angle vector; translation. None, too, where what is stored is of no use.
     pub mano: Option<([f64; 15], [f64; 3], [f64; 3])>,
 }
 
@@ -307,7 +307,7 @@ struct StoredHands {
 #[derive(Deserialize)]
 struct StoredHand {
     umetrack_pose: Option<UmeTrackPose>,
-    mano_pose: Option<ManoPose>,
+    mano_pose: Option<Value>,
 }
 
 /// The README of the data set has `wrist_xform`, its code `T_world_from_wrist`.
@@ -344,7 +344,9 @@ fn hands(path: &Path, name: &str, frame: usize, bytes: &[u8]) -> Result<[Hand; 2
             }
             None => None,
         };
-        let mano = stored.mano_pose.map(|ManoPose { thetas, wrist_xform: [a, b, c, x, y, z] }| {
+        // One that could not be fitted is stored as {} or NaN; UmeTrack's is there all the same.
+        let mano = stored.mano_pose.and_then(|pose| serde_json::from_value(pose).ok());
+        let mano = mano.map(|ManoPose { thetas, wrist_xform: [a, b, c, x, y, z] }| {
             (thetas, [a, b, c], [x, y, z])
         });
         Ok(Hand { umetrack, mano })
@@ -465,7 +467,7 @@ struct StoredShapes {
 
 fn shapes(path: &Path, bytes: &[u8]) -> Result<Shapes, DataError> {
     let stored: StoredShapes = serde_json::from_slice(bytes)
-        .map_err(|e| DataError::field(path, SHAPES, format!("not as in HOT3D: {e}")))?;
+        .map_err(|e| DataError::field(path, SHAPES, not_as_in_hot3d(&e, bytes)))?;
     let umetrack = stored.umetrack.map(|json| Profile::from_json(path, &json)).transpose()?;
     Ok(Shapes { umetrack, mano: stored.mano })
 }
@@ -476,6 +478,19 @@ fn parse<T: DeserializeOwned>(
     frame: usize,
     bytes: &[u8],
 ) -> Result<T, DataError> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| DataError::frame(path, name, frame, format!("not as in HOT3D: {e}")))
+    // NaN may stand where nothing is read.
+    let found = serde_json::from_slice(bytes).or_else(|error| match without_nan(bytes) {
+        Some((_, bytes)) => serde_json::from_slice(&bytes),
+        None => Err(error),
+    });
+    found.map_err(|e| DataError::frame(path, name, frame, not_as_in_hot3d(&e, bytes)))
+}
+
+fn not_as_in_hot3d(error: &serde_json::Error, bytes: &[u8]) -> String {
+    match without_nan(bytes) {
+        Some((token, _)) => {
+            format!("not as in HOT3D: has `{token}`, which is not JSON: {error}")
+        }
+        None => format!("not as in HOT3D: {error}"),
+    }
 }
