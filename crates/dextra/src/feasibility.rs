@@ -6,6 +6,7 @@
 use crate::curves;
 use crate::demo;
 use crate::error::{Error, chain};
+use crate::outputs;
 use crate::page;
 use crate::prepare::{self, MOST_SLOWING};
 use crate::progress::Reporter;
@@ -47,6 +48,12 @@ pub struct FeasibilityResult {
     pub heights_cm: Vec<Curve>,
     /// Distance of every hand's nearest fingertip from the surface of an object, centimetres; negative inside.
     pub gaps_cm: Vec<Curve>,
+    /// Source of the clip.
+    #[serde(default)]
+    pub source: String,
+    /// Licence of the clip, which holds for everything made from it.
+    #[serde(default)]
+    pub licence: String,
 }
 
 /// One clip on several hands.
@@ -150,7 +157,9 @@ pub fn feasibility(
         reporter.advance(done as u64 + 1, hand);
     }
     if let Some(out) = &request.out {
-        page::put(out, FILE, &result(request, &looked_at, &reports))?;
+        let result = result(request, &looked_at, &reports);
+        page::put(out, FILE, &result)?;
+        outputs::write_source(out, &result.source, &result.licence)?;
     }
     Ok(reports)
 }
@@ -171,6 +180,8 @@ fn result(
         unusable: request.hands.iter().zip(outcome).filter_map(unusable).collect(),
         heights_cm: curves::heights_cm(&loaded.recorded),
         gaps_cm: curves::gaps_cm(&loaded.recorded, &loaded.surfaces),
+        source: loaded.recorded.provenance.source.clone(),
+        licence: loaded.recorded.provenance.licence.clone(),
     }
 }
 

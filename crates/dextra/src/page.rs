@@ -24,6 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use dextra_data::atomic;
 use plot::{Plot, escape};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use compare::compare;
@@ -180,6 +181,12 @@ fn classed(class: &str, word: &str) -> String {
 fn figures(plots: &[Plot]) -> String {
     let figures: String = plots.iter().map(Plot::figure).collect();
     format!("<div class=\"plots\">{figures}</div>")
+}
+
+/// Sources and licences of recordings, which hold for the page too.
+fn made_from<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let rows: BTreeSet<_> = pairs.map(|(s, licence)| vec![escape(s), escape(licence)]).collect();
+    section("Made from", &table(&["source", "licence"], &rows.into_iter().collect::<Vec<_>>()))
 }
 
 /// Sentences one below the other.

@@ -42,7 +42,7 @@ pub struct DatasetArgs {
 pub enum DatasetAction {
     /// What is in a dataset.
     Info(LookArgs),
-    /// Whether all of a dataset can be read and trained on.
+    /// Whether all of a dataset can be read, and whether every episode says that it was accepted.
     Validate(LookArgs),
     /// One dataset out of several.
     Merge(MergeArgs),

@@ -115,6 +115,11 @@ fn other_verbs_have_pages_too() {
         (format!("{robot}/report.html"), 0),
         (format!("{hand}/{}", name.file_name().unwrap().to_str().unwrap()), 0),
     ];
+    // A licence goes with everything that is made from a recording.
+    for folder in [&rollout, &feasibility, &collection, &robot, &clip, &contents] {
+        let page = std::fs::read_to_string(format!("{folder}/report.html")).unwrap();
+        assert!(page.contains("CC0-1.0"), "{folder}");
+    }
     for (page, plots) in &pages {
         let Some(found) = seen(&[Path::new(page)]) else { return };
         assert_fine(&found, *plots);

@@ -22,7 +22,10 @@ pub fn write_keypoint_clip(path: &Path, demo: &Demonstration) -> Result<(), Data
     let mut meshes = Vec::new();
     for object in &demo.objects {
         let mesh = path.with_file_name(format!("{stem}_{}.obj", object.name));
-        atomic::write_file(&mesh, write_obj(&object.mesh).as_bytes())?;
+        let line = |text: &str| text.replace(['\n', '\r'], " ");
+        let (source, licence) = (line(&demo.provenance.source), line(&demo.provenance.licence));
+        let text = format!("{}# source: {source}\n# licence: {licence}\n", write_obj(&object.mesh));
+        atomic::write_file(&mesh, text.as_bytes())?;
         meshes.push(file_name(&mesh));
     }
     let mut npz = NpzWriter::create(path)?;

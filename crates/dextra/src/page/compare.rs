@@ -2,7 +2,7 @@
 
 use super::measured::Measured;
 use super::plot::{Plot, escape, number};
-use super::{STAGE, badge, document, figures, mark, picture, read, section, table};
+use super::{STAGE, badge, document, figures, made_from, mark, picture, read, section, table};
 use crate::error::Error;
 use crate::report::Report;
 use crate::skill::RolloutReport;
@@ -41,6 +41,10 @@ pub fn compare(dirs: &[PathBuf], out: &Path) -> Result<(), Error> {
     if !rollouts.is_empty() {
         body += &section("Closed loop, success in %", &skills(&rollouts));
     }
+    let details = transfers.iter().filter_map(|run| run.report.details.as_ref());
+    let details = details.map(|d| (d.source.as_str(), d.licence.as_str()));
+    let played = rollouts.iter().map(|r| (r.source.as_str(), r.licence.as_str()));
+    body += &made_from(details.chain(played));
     let html = document(&title, &body);
     atomic::write_file(out, html.as_bytes()).map_err(Error::stage(STAGE))
 }

@@ -1,7 +1,7 @@
 //! The page of what stands against a transfer.
 
 use super::plot::{Plot, escape, number};
-use super::{coloured, document, figures, header, read, section, table};
+use super::{coloured, document, figures, header, made_from, read, section, table};
 use crate::error::Error;
 use crate::feasibility::{
     Curve, Difficulty, FeasibilityReport, FeasibilityResult, Feasible, Finding, HandFit, Severity,
@@ -27,6 +27,7 @@ pub(super) fn page(dir: &Path) -> Result<String, Error> {
         let text = format!("<p>{} {}</p>", coloured(false, "failed"), escape(&hand.cause));
         body += &section(&hand.hand, &text);
     }
+    body += &made_from([(result.source.as_str(), result.licence.as_str())].into_iter());
     Ok(document(&title(&result), &body))
 }
 

@@ -2,7 +2,7 @@
 
 use super::bars::{Bar, Bars};
 use super::plot::{escape, number};
-use super::{badge, document, header, read, section, table};
+use super::{badge, document, header, made_from, read, section, table};
 use crate::error::Error;
 use crate::skill::RolloutReport;
 use crate::skill::trials::{ENOUGH, FAR, MAIN, Score};
@@ -40,7 +40,8 @@ pub(super) fn page(dir: &Path) -> Result<String, Error> {
         + &section(
             "What the reward paid, as planned",
             &table(&["term", "mean per control step"], &terms),
-        );
+        )
+        + &made_from([(report.source.as_str(), report.licence.as_str())].into_iter());
     Ok(document(&title, &body))
 }
 

@@ -82,6 +82,8 @@ fn played(recipe: &str, successes: usize) -> RolloutReport {
         scores: vec![score("as planned", 40), score("1 cm and 5 deg", successes)],
         reward_terms: vec![("tips".into(), 0.25), ("never paid".into(), 0.0)],
         trials: 40,
+        source: "GRAB".into(),
+        licence: "LicenseRef-non-commercial".into(),
     }
 }
 
@@ -93,6 +95,8 @@ fn kept(dir: &Path) -> String {
 fn a_rollout_has_a_page_that_can_be_made_again() {
     let dir = tempfile::tempdir().unwrap();
     played(EVIL, 30).write(dir.path()).unwrap();
+    assert!(kept(dir.path()).contains("LicenseRef-non-commercial"));
+    assert!(dir.path().join("SOURCE.txt").is_file());
     let html = kept(dir.path());
     assert!(html.contains(HARMLESS) && !html.contains("<img"), "{html}");
     assert!(html.contains("<b>75 %</b>1 cm and 5 deg") && html.contains("30 of 40"), "{html}");

@@ -5,6 +5,7 @@ use super::store::Loaded;
 use super::train::BEST;
 use super::trials::{self, ENOUGH, MAIN, Score};
 use crate::error::Error;
+use crate::outputs;
 use crate::page;
 use crate::progress::Reporter;
 use crate::report::Status;
@@ -53,6 +54,12 @@ pub struct RolloutReport {
     pub reward_terms: Vec<(String, f64)>,
     /// Trials per protocol and seed.
     pub trials: usize,
+    /// Source of the demonstration.
+    #[serde(default)]
+    pub source: String,
+    /// Licence of the demonstration, which holds for everything made from it.
+    #[serde(default)]
+    pub licence: String,
 }
 
 /// Plays a skill under every protocol.
@@ -86,6 +93,8 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
         scores,
         reward_terms: reward_terms(&loaded, &hands, &actor, config)?,
         trials: request.trials,
+        source: loaded.skill.source.clone(),
+        licence: loaded.skill.licence.clone(),
     })
 }
 
@@ -98,7 +107,8 @@ impl RolloutReport {
     /// # Errors
     /// A folder with the result of another verb, and files that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
-        page::put(dir, Self::FILE, self)
+        page::put(dir, Self::FILE, self)?;
+        outputs::write_source(dir, &self.source, &self.licence)
     }
 }
 
