@@ -48,8 +48,8 @@ pub fn notice(source: &str, licence: &str) -> String {
     format!("Made by dextra {version} from: {}; licence: {}", line(source), line(licence))
 }
 
-/// Writes `SOURCE.txt` into a folder: what everything in it was made from, and under which licence. Meshes and pages have
-/// no place of their own for that.
+/// Writes `SOURCE.txt` into a folder: what everything in it was made from, and under which licence. Not
+/// every file has a place of its own for that.
 ///
 /// # Errors
 /// A file that cannot be written.

@@ -96,13 +96,17 @@ fn keypoints(
 /// Poses of all objects in every frame, and how those of one kind are told apart.
 fn tracks(path: &Path, frames: &[archive::Frame]) -> Result<(Tracks, Vec<String>), DataError> {
     let mut kinds: BTreeMap<u32, Vec<Vec<&Instance>>> = BTreeMap::new();
+    // Most instances of each kind in one frame.
+    let mut mosts: BTreeMap<u32, usize> = BTreeMap::new();
     for (frame, found) in frames.iter().enumerate() {
         for instance in &found.objects {
             let kind = kinds.entry(instance.bop_id);
-            kind.or_insert_with(|| vec![Vec::new(); frames.len()])[frame].push(instance);
+            let here = &mut kind.or_insert_with(|| vec![Vec::new(); frames.len()])[frame];
+            here.push(instance);
+            let most = mosts.entry(instance.bop_id).or_default();
+            *most = here.len().max(*most);
         }
-        let most = |kind: &Vec<Vec<&Instance>>| kind.iter().map(Vec::len).max().unwrap_or(0);
-        let count: usize = kinds.values().map(most).sum();
+        let count: usize = mosts.values().sum();
         if count > MAX_OBJECTS {
             return Err(DataError::TooLarge {
                 file: path.to_owned(),
@@ -114,9 +118,8 @@ fn tracks(path: &Path, frames: &[archive::Frame]) -> Result<(Tracks, Vec<String>
     }
     let (mut tracks, mut notes) = (Tracks::new(), Vec::new());
     let (mut ordered, mut matched) = (false, false);
-    for (bop_id, kind) in &kinds {
+    for ((bop_id, kind), &most) in kinds.iter().zip(mosts.values()) {
         // The first frame that has all of them.
-        let most = kind.iter().map(Vec::len).max().unwrap_or(0);
         let Some(seed) = kind.iter().position(|found| found.len() == most) else { continue };
         let change = kind.iter().any(|found| found.len() != most);
         let places = match most > 1 && change {
