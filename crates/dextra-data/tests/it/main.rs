@@ -8,6 +8,7 @@ mod episodes;
 mod hostile;
 mod hot3d;
 mod imports;
+mod mano;
 mod model;
 mod myohand;
 mod numpy;
