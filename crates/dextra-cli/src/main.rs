@@ -9,6 +9,7 @@ mod progress;
 
 use args::{Cli, Verb};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use mimalloc::MiMalloc;
 use output::Exit;
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            suggest_policy(&mut error, &std::env::args().collect::<Vec<_>>());
             // Help and version are results, a wrong argument is a failure.
             let exit = if error.use_stderr() { Exit::Failed } else { Exit::Fine };
             return if error.print().is_ok() { exit.into() } else { Exit::Failed.into() };
@@ -50,5 +52,17 @@ fn main() -> ExitCode {
             output::print_error(&error);
             Exit::Failed.into()
         }
+    }
+}
+
+/// Adds how `--policy` takes its recipe, where one was typed behind a space: the option stands alone
+/// too, so that the word was read as a clip.
+fn suggest_policy(error: &mut clap::Error, typed: &[String]) {
+    let behind = |pair: &[String]| pair[0] == "--policy" && !pair[1].starts_with('-');
+    if let (ErrorKind::UnknownArgument, Some(pair)) =
+        (error.kind(), typed.windows(2).find(|pair| behind(pair)))
+    {
+        let tip = format!("a recipe follows an equals sign: '--policy={}'", pair[1]);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
 }

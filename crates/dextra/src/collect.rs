@@ -129,12 +129,41 @@ pub struct Dataset {
     pub episodes: usize,
     /// Physics steps of all episodes.
     pub steps: usize,
+    /// What came of each clip.
+    #[serde(default)]
+    pub clips: BTreeMap<String, Tally>,
+    /// What came of each hand.
+    #[serde(default)]
+    pub hands: BTreeMap<String, Tally>,
     /// Episodes by licence.
     pub licences: BTreeMap<String, usize>,
     /// Processor time of all cases, seconds.
     pub cpu_s: f64,
     /// Version that wrote it.
     pub dextra_version: String,
+}
+
+/// What came of the cases of one clip or hand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Cases.
+    pub cases: usize,
+    /// Cases that were accepted.
+    pub accepted: usize,
+    /// Rollouts tried.
+    pub tried: usize,
+    /// Episodes kept.
+    pub episodes: usize,
+}
+
+impl Tally {
+    fn count(&mut self, case: &Case) {
+        self.cases += 1;
+        self.accepted += usize::from(case.status == Status::Accepted.name());
+        self.tried += case.tried;
+        self.episodes += case.episodes;
+    }
 }
 
 /// Collects a dataset. A case that fails is written down and does not stop the others.
@@ -338,12 +367,16 @@ fn summary(cases: &[Case], episodes: &[Episode]) -> Dataset {
         tried: cases.iter().map(|case| case.tried).sum(),
         episodes: episodes.len(),
         steps: episodes.iter().map(|episode| episode.steps).sum(),
+        clips: BTreeMap::new(),
+        hands: BTreeMap::new(),
         licences: BTreeMap::new(),
         cpu_s: cases.iter().map(|case| case.cpu_s).sum(),
         dextra_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     for case in cases {
         *dataset.cases.entry(case.status.clone()).or_default() += 1;
+        dataset.clips.entry(case.clip.clone()).or_default().count(case);
+        dataset.hands.entry(case.hand.clone()).or_default().count(case);
     }
     for episode in episodes {
         *dataset.licences.entry(episode.licence.clone()).or_default() += 1;

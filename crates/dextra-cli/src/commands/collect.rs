@@ -5,6 +5,7 @@ use crate::interrupt;
 use crate::output::{self, Exit};
 use crate::progress::Console;
 use anyhow::Result;
+use dextra::collect::Tally;
 use dextra::{CollectRequest, Dataset, Error, collect};
 
 /// Collects, and prints what came together; fine when every case was accepted,
@@ -60,5 +61,15 @@ fn table(dataset: &Dataset) -> String {
         rows.push(row(&format!("episodes under {licence}"), count.to_string()));
     }
     rows.push(row("CPU-s", format!("{:.0}", dataset.cpu_s)));
-    output::table(&["what", "count"], &rows)
+    let mut text = output::table(&["what", "count"], &rows);
+    for (what, tallies) in [("clip", &dataset.clips), ("hand", &dataset.hands)] {
+        let row = |(name, tally): (&String, &Tally)| {
+            let accepted = format!("{} of {}", tally.accepted, tally.cases);
+            vec![name.clone(), accepted, format!("{} of {}", tally.episodes, tally.tried)]
+        };
+        let rows: Vec<_> = tallies.iter().map(row).collect();
+        text += "\n";
+        text += &output::table(&[what, "cases accepted", "rollouts kept"], &rows);
+    }
+    text
 }

@@ -97,9 +97,15 @@ fn line(arg: &Arg) -> String {
     }
     let defaults: Vec<_> =
         arg.get_default_values().iter().map(|v| v.to_string_lossy().into_owned()).collect();
-    match (defaults.is_empty(), arg.is_required_set()) {
-        (false, _) => format!("--{long} {}  # default", defaults.join(",")),
-        (true, true) => format!("--{long} {}  # needed", value(arg)),
-        (true, false) => format!("--{long} {}  # default: not given", value(arg)),
+    // What stands where nothing is given depends on other input; its help says on what.
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let stated = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']'));
+    match (defaults.is_empty(), arg.is_required_set(), stated) {
+        (false, ..) => format!("--{long} {}  # default", defaults.join(",")),
+        (true, true, _) => format!("--{long} {}  # needed", value(arg)),
+        (true, false, Some((stated, _))) => {
+            format!("--{long} {}  # default: {stated}", value(arg))
+        }
+        (true, false, None) => format!("--{long} {}  # default: not given", value(arg)),
     }
 }

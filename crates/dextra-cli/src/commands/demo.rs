@@ -52,6 +52,8 @@ fn validate(args: &ValidateArgs) -> Result<Exit> {
         text += &output::table(&["clip", "status", "notes"], &rows);
         for validation in &found {
             for note in validation.notes.iter().chain(&validation.cause) {
+                // A cause may begin with the clip's name itself.
+                let note = note.strip_prefix(&format!("{}: ", validation.clip)).unwrap_or(note);
                 text += &format!("{}: {note}\n", validation.clip);
             }
         }

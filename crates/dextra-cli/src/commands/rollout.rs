@@ -53,9 +53,14 @@ fn tables(report: &RolloutReport) -> String {
         .reward_terms
         .iter()
         .filter(|(_, mean)| *mean != 0.0)
-        .map(|(name, mean)| vec![name.clone(), format!("{mean:.3}")])
+        .map(|(name, mean)| vec![name.clone(), thousandths(*mean)])
         .collect();
     text += "\n";
     text += &output::table(&["reward term", "mean per step"], &terms);
     text
+}
+
+/// Three decimals, or two digits of what would be 0.000.
+fn thousandths(mean: f64) -> String {
+    if mean.abs() < 5e-4 { format!("{mean:.1e}") } else { format!("{mean:.3}") }
 }

@@ -61,7 +61,7 @@ fn a_map_that_is_there_is_compared_and_left_alone() {
     let output = check(&path, &["--no-picture"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(text.contains("side: derived Right, stated Left"), "{text}");
+    assert!(text.contains("side: derived right, stated left"), "{text}");
     assert!(text.contains("left as it is"), "{text}");
     assert_eq!(fs::read_to_string(dir.path().join("mine.toml")).unwrap(), other);
     // Into another folder, the derived map is written.

@@ -130,12 +130,17 @@ fn every_option_of_every_verb_is_described_and_a_typo_names_the_nearest() {
         text.contains("--seed 0  # default") && text.contains("--hand <HAND,…>  # needed"),
         "{text}"
     );
+    assert!(
+        stdout(&output).contains("--up-axis <UP_AXIS>  # default: stated in the clip or inferred")
+    );
     assert!(stdout(&run("config hand check")).contains("--json  # default: off"));
     crate::assert_fails(&run("config trasfer"), &["did you mean `transfer`?"]);
     crate::assert_fails(&run("config --recipe pkdda"), &["did you mean `pkda`?"]);
     assert!(stdout(&run("config --recipe dexman")).contains("gamma = 0.99  # DexMan, Table 5"));
     let typed = "transfer cube --hand leap --out nowhere --policy --set";
     crate::assert_fails(&run(&format!("{typed} iteratons=3")), &["did you mean `iterations`?"]);
+    let line = "transfer cube --hand leap --policy maniptrans";
+    crate::assert_fails(&run(line), &["equals sign", "--policy=maniptrans"]);
     crate::assert_fails(&run("transfer cubee --hand leap"), &["did you mean `cube`?"]);
     crate::assert_fails(&run("transfer cube --hand lep"), &["did you mean `leap`?"]);
 }

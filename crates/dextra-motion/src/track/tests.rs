@@ -489,6 +489,22 @@ fn settings_that_make_no_sense_are_named() {
     let mut vast = TrackConfig::default();
     vast.observations.basis_points = 100_000_000_000;
     assert_eq!(refused(vast), "observations.basis_points");
+    let changed = |change: fn(&mut TrackConfig)| {
+        let mut config = TrackConfig::default();
+        change(&mut config);
+        refused(config)
+    };
+    assert_eq!(changed(|c| c.reach.position = -1.0), "reach.position");
+    assert_eq!(changed(|c| c.reach.finger = f64::NAN), "reach.finger");
+    assert_eq!(changed(|c| c.rewards.tips[2].rate = -5.0), "rewards.tips.rate");
+    assert_eq!(
+        changed(|c| c.rewards.contact_goal.rate = f64::INFINITY),
+        "rewards.contact_goal.rate"
+    );
+    assert_eq!(changed(|c| c.termination.tip[1] = 0.0), "termination.tip");
+    assert_eq!(changed(|c| c.termination.rotation = f64::NAN), "termination.rotation");
+    assert_eq!(changed(|c| c.compose = Compose::Add { alpha: 0.0 }), "compose alpha");
+    assert_eq!(changed(|c| c.compose = Compose::Accumulate { bound: -1.0 }), "compose bound");
     let random = |change: fn(&mut Randomisation)| {
         let mut config = TrackConfig::default();
         change(&mut config.randomisation);

@@ -248,7 +248,7 @@ fn differences(hand: &Hand, other: &Hand) -> Vec<String> {
     let (ours, theirs) = (&hand.map, &other.map);
     let mut lines = Vec::new();
     if ours.side != theirs.side {
-        lines.push(format!("side: derived {:?}, stated {:?}", ours.side, theirs.side));
+        lines.push(format!("side: derived {}, stated {}", ours.side.name(), theirs.side.name()));
     }
     if ours.palm_body != theirs.palm_body {
         lines.push(format!("palm: derived `{}`, stated `{}`", ours.palm_body, theirs.palm_body));

@@ -170,6 +170,10 @@ impl Recipe {
             let what = "validation.every and validation.trials must be at least 1";
             return Err(refuse(what.to_owned()));
         }
+        let tracks = [Some(&recipe.track), recipe.imitator.as_ref().map(|below| &below.track)];
+        for track in tracks.into_iter().flatten() {
+            track.check().map_err(|e| refuse(e.to_string()))?;
+        }
         if recipe.imitator.is_some() != recipe.track.below.is_some() {
             let what = "an imitator needs [track.below], which says how its actions join, and the other \
                         way round";
@@ -281,6 +285,7 @@ mod tests {
         for (bad, key) in [
             ("track.reach.position=nan", "`track.reach.position` is not a number"),
             ("track.termination.tip=[nan,1,1,1,1]", "`track.termination.tip[0]` is not"),
+            ("track.reach.position=-1.0", "reach.position must be finite and not negative, not -1"),
         ] {
             let error = set(bad).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -1,7 +1,7 @@
 //! Datasets: what fails is written down, what is there is not made again, and only what was accepted enters.
 
 use crate::skill::tiny_recipe;
-use dextra::collect::{Case, CollectRequest, Dataset, Episode, collect};
+use dextra::collect::{Case, CollectRequest, Dataset, Episode, Tally, collect};
 use dextra::{
     DatasetFormat, DatasetRequest, Reporter, Silent, dataset, default_points, export_dataset,
 };
@@ -236,6 +236,9 @@ fn a_dataset_survives_a_bad_clip_takes_only_what_was_accepted_and_is_not_made_tw
     }
     assert_eq!(std::fs::read_dir(out.join("episodes")).unwrap().count(), episodes);
     assert_eq!((second.tried, second.episodes), (3, episodes));
+    let cube = Tally { cases: 1, accepted: 1, tried: 3, episodes };
+    assert_eq!((second.clips.len(), &second.clips["cube"]), (3, &cube));
+    assert_eq!((second.hands.len(), &second.hands["inspire"]), (1, &Tally { cases: 3, ..cube }));
     assert_eq!(second.steps, index.iter().map(|episode| episode.steps).sum::<usize>());
     assert_eq!(second.licences.values().sum::<usize>(), episodes);
     assert!((second.cpu_s - cases().iter().map(|case| case.cpu_s).sum::<f64>()).abs() < 1e-9);

@@ -239,7 +239,7 @@ fn a_map_beside_the_file_is_used_and_compared() {
     let other = HandCheck::new(&path).unwrap();
     assert_eq!(other.hand.map.side, Side::Right, "the check derives, whatever is stated");
     let said = other.differences.join("\n");
-    for part in ["side: derived Right, stated Left", "pinky: stated", "index: derived"] {
+    for part in ["side: derived right, stated left", "pinky: stated", "index: derived"] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
 }
