@@ -86,7 +86,8 @@ pub struct TransferArgs {
     /// Make a video too: film.mp4 (AV1), larger and smoother than film.gif, and slower to make.
     #[arg(long, conflicts_with = "no_film")]
     pub video: bool,
-    /// Open-loop replays with a displaced object, per displacement; 0 leaves them out.
+    /// Open-loop replays with a displaced object, per displacement; 0 leaves them out. A policy has as many
+    /// trials per perturbation, and one at least.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub robustness_trials: usize,
     /// How much the human's way counts: 0 takes any grasp that works, 1 is the usual, more keeps closer
@@ -153,6 +154,9 @@ pub struct RolloutArgs {
     /// Where the clip is now, if it has been moved since.
     #[arg(long, value_name = "CLIP")]
     pub clip: Option<String>,
+    /// Where the file of the hand is now, if it has been moved since.
+    #[arg(long, value_name = "FILE")]
+    pub hand: Option<String>,
     /// Trials per perturbation and seed.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub trials: usize,
@@ -199,6 +203,9 @@ pub struct RobotArgs {
     /// Folder for the files [default: robot in the result].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Where the file of the simulated hand is now, if it has been moved since.
+    #[arg(long, value_name = "FILE")]
+    pub hand: Option<String>,
     /// The real hand, where it is not the simulated one: its fingertips follow.
     #[arg(long, value_name = "HAND")]
     pub onto: Option<String>,

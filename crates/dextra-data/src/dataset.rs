@@ -289,7 +289,10 @@ impl Schema {
             return differs("robot", &present.robot, &self.robot);
         }
         if self.features.len() != present.features.len() {
-            return differs("features", &present.features.len(), &self.features.len());
+            let names = |schema: &Schema| -> Vec<String> {
+                schema.features.iter().map(|feature| feature.name.clone()).collect()
+            };
+            return differs("features", &names(present), &names(self));
         }
         for (new, old) in self.features.iter().zip(&present.features) {
             if new.name != old.name {

@@ -62,7 +62,11 @@ impl Default for NetworkConfig {
 }
 
 impl NetworkConfig {
-    pub(crate) fn check(&self) -> Result<(), LearnError> {
+    /// Checks what would end in nonsense.
+    ///
+    /// # Errors
+    /// [`LearnError::Setting`] names the first setting that does.
+    pub fn check(&self) -> Result<(), LearnError> {
         let bad =
             |field, problem: &str| Err(LearnError::Setting { field, problem: problem.into() });
         if self.actor.contains(&0) {

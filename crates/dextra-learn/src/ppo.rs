@@ -78,8 +78,11 @@ impl Default for PpoConfig {
 
 impl PpoConfig {
     /// Checks what would end in nonsense, for N `worlds`.
-    pub(crate) fn check(&self, worlds: usize) -> Result<(), LearnError> {
-        let samples = self.horizon * worlds;
+    ///
+    /// # Errors
+    /// [`LearnError::Setting`] names the first setting that does.
+    pub fn check(&self, worlds: usize) -> Result<(), LearnError> {
+        let samples = self.horizon.saturating_mul(worlds);
         let rules: [(&'static str, bool, String); 13] = [
             ("ppo.horizon", self.horizon > 0, "must be at least 1".into()),
             ("ppo.epochs", self.epochs > 0, "must be at least 1".into()),

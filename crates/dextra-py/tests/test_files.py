@@ -26,6 +26,14 @@ def test_a_built_in_clip_is_whole():
     assert {tuple(e) for e in edges} == {tuple(e[::-1]) for e in edges}
 
 
+def test_what_is_printed_is_short():
+    clip = dextra.load_clip("cube")
+    told = repr(clip)
+    frames = len(clip.objects[0].pos_m)
+    assert f"pos_m=float64[{frames}, 3]" in told and "name='cube'" in told and len(told) < 1500
+    assert {"Env", "VectorEnv", "load_clip"} <= set(dir(dextra))
+
+
 def test_a_clip_file_is_read_as_numpy_reads_it(tmp_path):
     rng = np.random.default_rng(0)
     built_in = dextra.load_clip("cube")

@@ -18,6 +18,7 @@ use crate::page;
 use crate::progress::Reporter;
 use crate::report::Status;
 use crate::request::TransferRequest;
+use crate::skill::Recipe;
 use crate::skill::actor::Actor;
 use crate::skill::store::Loaded;
 use crate::skill::train::BEST;
@@ -178,6 +179,8 @@ pub fn collect(request: &CollectRequest, reporter: &dyn Reporter) -> Result<Data
         let message = "a collection needs at least one clip, one hand, one seed and one rollout";
         return Err(Error::Request(message.to_owned()));
     }
+    // A mistyped recipe or setting is found before any case.
+    Recipe::resolve(&request.policy)?.with(&request.settings)?;
     let out = &request.out;
     page::may_hold(out, "dataset.json")?;
     let mut cases: Vec<Case> = read_lines(&out.join("cases.jsonl"))?;
@@ -316,7 +319,7 @@ fn one(
         case.cause = Some(report.cause.unwrap_or_else(|| weak.to_owned()));
         return Ok(Vec::new());
     }
-    let loaded = Loaded::open(&dir, None, reporter)?;
+    let loaded = Loaded::open(&dir, (None, None), reporter)?;
     let hands = loaded.hands();
     let config = TrackConfig {
         threads: request.threads.unwrap_or(0),

@@ -49,7 +49,7 @@ impl Ground {
     ) -> Result<Self, Error> {
         let mut request = request.clone();
         if let Some(dir) = result {
-            let report = TransferResult::read(dir, true)?.report;
+            let report = TransferResult::read(dir, true, None)?.report;
             (request.clip, request.hand, request.seed) = (report.clip, report.hand, report.seed);
         }
         request.check()?;

@@ -8,12 +8,13 @@ use crate::progress::Reporter;
 use crate::request::TransferRequest;
 use dextra_core::retime;
 use dextra_core::{Demonstration, HandMotion, Motion, Side};
+use dextra_data::atomic;
 use dextra_motion::feasibility::Assessment;
 use dextra_motion::refine::RefineInput;
 use dextra_motion::retarget::{ObjectInput, RetargetConfig, RetargetHand, retarget};
 use dextra_sim::hand::Hand;
 use dextra_sim::object::{DecomposeConfig, ObjectModel};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Gaussian smoothing of the demonstration before it is followed and judged, seconds (standard
 /// deviation). Recorded object poses jitter by millimetres; no hand should reproduce that.
@@ -22,6 +23,9 @@ pub const SMOOTHING_S: f64 = 0.05;
 /// Most that a clip is slowed. A clip that is still too fast has a glitch or is no human motion; it
 /// is judged as it is, and the diagnosis says so.
 pub const MOST_SLOWING: f64 = 4.0;
+
+/// Largest file of a hand, bytes.
+const HAND_BYTES: u64 = 1 << 26;
 
 /// A clip and its hands as they were read, before anything is worked out.
 pub struct Recorded {
@@ -110,6 +114,33 @@ impl Prepared {
     }
 }
 
+/// Refuses a hand of a result whose file is not where it was.
+pub(crate) fn there(spec: &str) -> Result<(), Error> {
+    if Path::new(spec).extension().is_none() || Path::new(spec).exists() {
+        return Ok(());
+    }
+    let problem = "the file of the hand is not there any more; --hand FILE says where it is now";
+    Err(Error::Request(format!("{spec}: {problem}")))
+}
+
+/// Name and SHA-256 of the file of a hand and of the map beside it; nothing for a built-in hand.
+pub(crate) fn hand_files(spec: &str) -> Result<Vec<(String, String)>, Error> {
+    let file = Path::new(spec);
+    if file.extension().is_none() {
+        return Ok(Vec::new());
+    }
+    let files = [file.to_owned(), file.with_extension("toml")];
+    files
+        .iter()
+        .filter(|file| file.is_file())
+        .map(|file| {
+            let bytes = atomic::read_file(file, HAND_BYTES).map_err(Error::stage("hand"))?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok((name, atomic::sha256_hex(&bytes)))
+        })
+        .collect()
+}
+
 /// One robot hand per demonstrated hand. Built-in hands come in the side that the demonstration
 /// shows; for a hand from a file of the other side the whole demonstration is mirrored.
 pub(crate) fn hands(
@@ -142,6 +173,7 @@ pub(crate) fn hands(
         demo = demo.mirrored();
         hands = demo.hands.iter().map(|h| load(h.side)).collect::<Result<Vec<_>, _>>()?;
     }
+    demo.provenance.inputs_sha256.extend(hand_files(&request.hand)?);
     for hand in &hands {
         touching(hand, &request.hand, notes)?;
         notes.extend(hand.notices.iter().cloned());

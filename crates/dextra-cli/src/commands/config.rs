@@ -91,6 +91,11 @@ fn line(arg: &Arg) -> String {
         let names = arg.get_value_names().unwrap_or_default();
         names.iter().map(|name| format!("<{name}>")).collect::<Vec<_>>().join(" ")
     };
+    // What may stand alone takes its value behind an equals sign.
+    let typed = |long: &str| match arg.is_require_equals_set() {
+        true => format!("--{long}[={}]", value(arg)),
+        false => format!("--{long} {}", value(arg)),
+    };
     let Some(long) = arg.get_long() else { return value(arg) };
     if !arg.get_action().takes_values() {
         return format!("--{long}  # default: off");
@@ -102,10 +107,10 @@ fn line(arg: &Arg) -> String {
     let stated = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']'));
     match (defaults.is_empty(), arg.is_required_set(), stated) {
         (false, ..) => format!("--{long} {}  # default", defaults.join(",")),
-        (true, true, _) => format!("--{long} {}  # needed", value(arg)),
+        (true, true, _) => typed(long) + "  # needed",
         (true, false, Some((stated, _))) => {
-            format!("--{long} {}  # default: {stated}", value(arg))
+            format!("{}  # default: {stated}", typed(long))
         }
-        (true, false, None) => format!("--{long} {}  # default: not given", value(arg)),
+        (true, false, None) => typed(long) + "  # default: not given",
     }
 }

@@ -22,6 +22,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit> {
 fn robot(args: &RobotArgs) -> Result<Exit> {
     let request = RobotRequest {
         result: args.result.clone(),
+        hand: args.hand.clone(),
         out: args.out.clone(),
         onto: args.onto.clone(),
         device: args.device.clone(),

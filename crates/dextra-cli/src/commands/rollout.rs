@@ -14,6 +14,7 @@ pub fn run(args: &RolloutArgs) -> Result<Exit> {
     let request = RolloutRequest {
         skill: args.skill.clone(),
         clip: args.clip.clone(),
+        hand: args.hand.clone(),
         trials: args.trials,
         seeds: args.seeds.clone(),
         threads: args.threads.map_or(0, usize::from),

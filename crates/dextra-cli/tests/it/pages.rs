@@ -112,7 +112,7 @@ fn other_verbs_have_pages_too() {
         (format!("{collection}/report.html"), 3),
         (format!("{clip}/report.html"), 4),
         (format!("{contents}/report.html"), 3),
-        (format!("{robot}/report.html"), 0),
+        (format!("{robot}/report.html"), 4),
         (format!("{hand}/{}", name.file_name().unwrap().to_str().unwrap()), 0),
     ];
     // A licence goes with everything that is made from a recording.

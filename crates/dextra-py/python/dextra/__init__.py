@@ -45,3 +45,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(envs, name)
     raise AttributeError(f"module 'dextra' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,29 @@ def array(values: tuple[Any, ...]) -> npt.NDArray[Any]:
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
-@dataclass(frozen=True)
-class Hand:
+def _told(value: Any) -> str:
+    """A value in a few words: arrays by type and shape."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_told(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list) and len(value) > 8:
+        return f"list of {len(value)}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_told(item) for item in value) + "]"
+    return repr(value)
+
+
+class _Told:
+    """What is printed of a record: its fields, without the numbers of arrays."""
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{field.name}={_told(getattr(self, field.name))}" for field in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({told})"
+
+
+@dataclass(frozen=True, repr=False)
+class Hand(_Told):
     """A hand of a clip."""
 
     side: str
@@ -37,8 +58,8 @@ class Hand:
     """21 keypoints in the world, [T, 21, 3]."""
 
 
-@dataclass(frozen=True)
-class Object:
+@dataclass(frozen=True, repr=False)
+class Object(_Told):
     """An object of a clip: its surface in its own frame, and where it is."""
 
     name: str
@@ -53,8 +74,8 @@ class Object:
     """[F, 3]."""
 
 
-@dataclass(frozen=True)
-class Clip:
+@dataclass(frozen=True, repr=False)
+class Clip(_Told):
     """A demonstration: metres, z up."""
 
     name: str
@@ -69,8 +90,8 @@ class Clip:
     """What the reader inferred or found contradictory."""
 
 
-@dataclass(frozen=True)
-class HandMotion:
+@dataclass(frozen=True, repr=False)
+class HandMotion(_Told):
     """A robot hand over time."""
 
     root_pos_m: Floats
@@ -82,8 +103,8 @@ class HandMotion:
     joint_names: list[str]
 
 
-@dataclass(frozen=True)
-class Motion:
+@dataclass(frozen=True, repr=False)
+class Motion(_Told):
     """A kinematic reference; makes no claim of physics."""
 
     fps_hz: float
@@ -93,8 +114,8 @@ class Motion:
     """The archive as it is, by the keys of docs/formats.md."""
 
 
-@dataclass(frozen=True)
-class Rollout:
+@dataclass(frozen=True, repr=False)
+class Rollout(_Told):
     """What the simulator measured: states [N + 1], controls [N]."""
 
     timestep_s: float

@@ -51,7 +51,7 @@ impl HandCheck {
         let mut unknown = behind.unknown;
         if findings.iter().any(|f| f.item == "servos" && f.confidence < Confidence::Certain) {
             unknown.push(
-                "stiffness, damping and torque of the real motors: the file has no servos"
+                "stiffness and damping of the real motors, and torque that the file does not state: it has no servos"
                     .to_owned(),
             );
         }

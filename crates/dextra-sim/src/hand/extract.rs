@@ -232,7 +232,7 @@ fn tendons(model: &MjModel, tree: &mut KinematicTree) {
 }
 
 /// Joints and coefficients of a fixed tendon; `None` for a spatial one.
-fn tendon_terms(model: &MjModel, tendon: usize) -> Option<Vec<(usize, f64)>> {
+pub(super) fn tendon_terms(model: &MjModel, tendon: usize) -> Option<Vec<(usize, f64)>> {
     let first = model.tendon_adr()[tendon] as usize;
     (first..first + model.tendon_num()[tendon] as usize)
         .map(|w| {

@@ -2,6 +2,7 @@
 
 use super::dataset::cloud::spread;
 use crate::error::Error;
+use crate::prepare::{hand_files, there};
 use crate::report::{Report, Status};
 use dextra_core::{Pose, Side};
 use dextra_data::Npz;
@@ -63,12 +64,12 @@ pub struct TransferResult {
 }
 
 impl TransferResult {
-    /// Reads the folder `dir`.
+    /// Reads the folder `dir`; `hand` says where the file of its hand is now, if it has been moved since.
     ///
     /// # Errors
     /// A folder without a finished result, a rejected one unless `rejected` is allowed, and files that are malformed
     /// or do not belong together, by name, field and frame.
-    pub fn read(dir: &Path, rejected: bool) -> Result<TransferResult, Error> {
+    pub fn read(dir: &Path, rejected: bool, hand: Option<&str>) -> Result<TransferResult, Error> {
         let report = Report::read(dir)?;
         if report.status == Status::Rejected && !rejected {
             let cause = report.cause.as_deref().unwrap_or("no cause is given");
@@ -93,15 +94,19 @@ impl TransferResult {
             return Err(stage(npz.problem("ctrl", problem)));
         }
         ctrl.extend(ctrl.last().cloned());
+        let (_, words) = npz.strings("inputs_sha256").map_err(Error::stage(STAGE))?;
+        let mut inputs_sha256: Vec<(String, String)> =
+            words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        let spec = hand.unwrap_or(&report.hand);
+        there(spec)?;
+        same_hand(spec, &inputs_sha256)?;
         let mut hands = Vec::new();
         for side in [Side::Right, Side::Left] {
             if !npz.contains(&format!("{}_keypoints_m", side.name())) {
                 continue;
             }
-            let hand = Hand::resolve(&report.hand, side).map_err(|source| Error::Hand {
-                hand: report.hand.clone(),
-                source: source.into(),
-            })?;
+            let hand = Hand::resolve(spec, side)
+                .map_err(|source| Error::Hand { hand: spec.to_owned(), source: source.into() })?;
             let place = scene.hand(side, &hand).map_err(Error::stage(STAGE))?;
             hands.push(ResultHand {
                 side,
@@ -115,9 +120,6 @@ impl TransferResult {
             return Err(stage(npz.problem("right_keypoints_m", "there is no hand")));
         }
         let text = |key: &str| npz.string(key).map_err(Error::stage(STAGE));
-        let (_, words) = npz.strings("inputs_sha256").map_err(Error::stage(STAGE))?;
-        let mut inputs_sha256: Vec<(String, String)> =
-            words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
         inputs_sha256.push(("rollout.npz".to_owned(), npz.sha256().to_owned()));
         Ok(TransferResult {
             dt,
@@ -130,6 +132,18 @@ impl TransferResult {
             report,
         })
     }
+}
+
+/// Refuses a hand whose files are not those of the transfer; results of before they were recorded pass.
+fn same_hand(spec: &str, inputs: &[(String, String)]) -> Result<(), Error> {
+    for (name, digest) in hand_files(spec)? {
+        if inputs.iter().any(|(input, was)| *input == name && *was != digest) {
+            return Err(Error::Request(format!(
+                "{spec}: {name} has changed since the transfer, which would be exported for another hand"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn objects(scene: &Exported, qpos: &[Vec<f64>]) -> Vec<ResultObject> {

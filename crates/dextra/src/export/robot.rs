@@ -29,6 +29,8 @@ pub(crate) use write::STEMS;
 pub struct RobotRequest {
     /// Folder that a transfer filled.
     pub result: PathBuf,
+    /// Where the file of the simulated hand is now, if it has been moved since the transfer.
+    pub hand: Option<String>,
     /// Folder for the files; `None` for `robot` in the result.
     pub out: Option<PathBuf>,
     /// The real hand, where it is not the simulated one: built-in or a file.
@@ -62,6 +64,7 @@ impl Default for RobotRequest {
     fn default() -> Self {
         Self {
             result: PathBuf::new(),
+            hand: None,
             out: None,
             onto: None,
             device: None,
@@ -149,7 +152,8 @@ pub fn robot(request: &RobotRequest, reporter: &dyn Reporter) -> Result<RobotRep
     request.check()?;
     page::may_hold(&request.folder(), write::REPORT)?;
     reporter.stage("read", None);
-    let result = TransferResult::read(&request.result, request.allow_rejected)?;
+    let result =
+        TransferResult::read(&request.result, request.allow_rejected, request.hand.as_deref())?;
     let device = hand_device(request, &result)?;
     let arm_device = request.arm.as_deref().map(arm_device).transpose()?;
     let mut report = RobotReport::new(request, &result, &device);

@@ -1,9 +1,10 @@
 //! The page of an export for real machines.
 
-use super::plot::{escape, number};
-use super::{coloured, document, header, list, picture, read, section, table, wide};
+use super::plot::{Line, Plot, escape, number};
+use super::{coloured, document, figures, header, list, picture, read, section, table, wide};
 use crate::error::Error;
 use crate::export::robot::{ChannelReport, DeviceReport, RobotReport, RobotStatus, STEMS};
+use serde::Deserialize;
 use std::path::Path;
 
 /// The page of an export from its folder.
@@ -85,6 +86,48 @@ fn following(report: &RobotReport) -> String {
     html
 }
 
+/// What a machine is sent, of its `.json`.
+#[derive(Deserialize)]
+struct Sent {
+    rate_hz: f64,
+    rows: Vec<Vec<f64>>,
+}
+
+/// Positions and speeds over time, each as a share of what is allowed; what has no limit has no line.
+fn plots(device: &DeviceReport, sent: &Sent) -> [Plot; 2] {
+    let line = |name: &str, values: Vec<f64>| {
+        let at = |(index, value)| (index as f64 / sent.rate_hz, value);
+        Line { name: name.to_owned(), points: values.into_iter().enumerate().map(at).collect() }
+    };
+    let channels = || device.channels.iter().enumerate();
+    let track = |column: usize| {
+        sent.rows.iter().map(move |row| row.get(column).copied().unwrap_or(f64::NAN))
+    };
+    let position = |(column, channel): (usize, &ChannelReport)| {
+        let (low, high) = channel.position_limits?;
+        let share = |value: f64| 100.0 * (value - low) / (high - low);
+        Some(line(&channel.name, track(column).map(share).collect()))
+    };
+    let speed = |(column, channel): (usize, &ChannelReport)| {
+        let limit = channel.velocity_limit?;
+        let steps = track(column).zip(track(column).skip(1));
+        let share = |(a, b): (f64, f64)| 100.0 * (b - a).abs() * sent.rate_hz / limit;
+        Some(line(&channel.name, steps.map(share).collect()))
+    };
+    let plot = |title: &str, lines| Plot {
+        title: title.to_owned(),
+        axis: "time, s",
+        lines,
+        limit: Some(100.0),
+        at_least: 100.0,
+        ..Plot::default()
+    };
+    [
+        plot("Position, % of the allowed range", channels().filter_map(position).collect()),
+        plot("Speed, % of the published limit", channels().filter_map(speed).collect()),
+    ]
+}
+
 fn machine(dir: &Path, device: &DeviceReport) -> Result<String, Error> {
     let limits = |limits: Option<(f64, f64)>| {
         limits.map_or("-".into(), |(a, b)| format!("{} to {}", number(a), number(b)))
@@ -114,7 +157,10 @@ fn machine(dir: &Path, device: &DeviceReport) -> Result<String, Error> {
         number(device.rate_hz),
         escape(&device.unit)
     );
-    if let Some(data) = picture(&dir.join(format!("{}.png", device.stem)))? {
+    let table_of = dir.join(format!("{}.json", device.stem));
+    if table_of.is_file() {
+        html += &figures(&plots(device, &read(&table_of)?));
+    } else if let Some(data) = picture(&dir.join(format!("{}.png", device.stem)))? {
         html += &wide(&data, "chart", "Positions over time, as a share of the range, and speeds");
     }
     html += &table(

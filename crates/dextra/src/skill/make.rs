@@ -18,8 +18,6 @@ use std::path::Path;
 
 /// Folder of the policy within that of a result.
 const POLICY: &str = "policy";
-/// With fewer trials Wilson's 95 % interval of an unbroken success reaches below 0.84.
-const FEW: usize = 20;
 
 /// Trains and judges a policy. Where the search failed, one round the retargeted motion is tried as well,
 /// and the better is kept.
@@ -132,11 +130,7 @@ fn policy(
     };
     let actor = Actor::load(&dir.join(train::BEST), &env, hands, imitator)?;
     let scores = rollout::all(&mut env, &actor, (&[request.seed], trials), reporter)?;
-    if trials < FEW {
-        notes.push(format!(
-            "the policy was judged by {trials} trials a perturbation: too few to tell 0.95"
-        ));
-    }
+    notes.extend(rollout::too_few(trials));
     Ok(PolicyReport {
         status: rollout::status(&scores),
         recipe: recipe.name.clone(),

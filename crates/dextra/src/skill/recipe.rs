@@ -170,9 +170,18 @@ impl Recipe {
             let what = "validation.every and validation.trials must be at least 1";
             return Err(refuse(what.to_owned()));
         }
-        let tracks = [Some(&recipe.track), recipe.imitator.as_ref().map(|below| &below.track)];
-        for track in tracks.into_iter().flatten() {
+        if !(recipe.validation.enough >= 0.0 && recipe.validation.enough_mean >= 0.0) {
+            let what = "validation.enough and validation.enough_mean must not be negative";
+            return Err(refuse(what.to_owned()));
+        }
+        let learners = [
+            Some((&recipe.track, &recipe.network, &recipe.ppo)),
+            recipe.imitator.as_ref().map(|below| (&below.track, &below.network, &below.ppo)),
+        ];
+        for (track, network, ppo) in learners.into_iter().flatten() {
             track.check().map_err(|e| refuse(e.to_string()))?;
+            network.check().map_err(|e| refuse(e.to_string()))?;
+            ppo.check(track.worlds).map_err(|e| refuse(e.to_string()))?;
         }
         if recipe.imitator.is_some() != recipe.track.below.is_some() {
             let what = "an imitator needs [track.below], which says how its actions join, and the other \
@@ -286,6 +295,14 @@ mod tests {
             ("track.reach.position=nan", "`track.reach.position` is not a number"),
             ("track.termination.tip=[nan,1,1,1,1]", "`track.termination.tip[0]` is not"),
             ("track.reach.position=-1.0", "reach.position must be finite and not negative, not -1"),
+            ("track.control_period=0.0", "control_period"),
+            ("track.anchor.fade=-1.0", "anchor.fade"),
+            ("track.curriculum.assist.decay=5.0", "curriculum.assist.decay"),
+            ("track.grasp.lifted=-1.0", "grasp.lifted"),
+            ("validation.enough=-1.0", "validation.enough"),
+            ("ppo.rate=-1.0", "ppo.rate"),
+            ("ppo.minibatches=0", "ppo.minibatches"),
+            ("network.actor=[0]", "network.actor"),
         ] {
             let error = set(bad).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

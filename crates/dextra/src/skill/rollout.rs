@@ -25,6 +25,8 @@ pub struct RolloutRequest {
     pub skill: PathBuf,
     /// Where the clip is now, if it has been moved.
     pub clip: Option<String>,
+    /// Where the file of the hand is now, if it has been moved.
+    pub hand: Option<String>,
     /// Trials per protocol and seed.
     pub trials: usize,
     /// Seeds of the perturbations.
@@ -71,7 +73,18 @@ pub fn rollout(request: &RolloutRequest, reporter: &dyn Reporter) -> Result<Roll
     if request.trials == 0 || request.seeds.is_empty() {
         return Err(Error::Request("no trials show nothing".to_owned()));
     }
-    let loaded = Loaded::open(&request.skill, request.clip.as_deref(), reporter)?;
+    if let Some(twice) =
+        (1..request.seeds.len()).find(|&i| request.seeds[..i].contains(&request.seeds[i]))
+    {
+        let seed = request.seeds[twice];
+        return Err(Error::Request(format!("seed {seed} twice would count the same trials twice")));
+    }
+    let trials = request.trials * request.seeds.len();
+    if let Some(note) = too_few(trials) {
+        reporter.note(&note);
+    }
+    let moved = (request.clip.as_deref(), request.hand.as_deref());
+    let loaded = Loaded::open(&request.skill, moved, reporter)?;
     let hands = loaded.hands();
     let config = TrackConfig {
         threads: request.threads,
@@ -110,6 +123,16 @@ impl RolloutReport {
         page::put(dir, Self::FILE, self)?;
         outputs::write_source(dir, &self.source, &self.licence)
     }
+}
+
+/// With fewer trials Wilson's 95 % interval of an unbroken success reaches below 0.84.
+const FEW: usize = 20;
+
+/// What is to be said of a verdict on so few trials.
+pub(super) fn too_few(trials: usize) -> Option<String> {
+    (trials < FEW).then(|| {
+        format!("the policy was judged by {trials} trials a perturbation: too few to tell 0.95")
+    })
 }
 
 /// Every protocol in turn, so many trials for every seed.

@@ -139,7 +139,7 @@ impl<'a> Printer<'a> {
     fn comment(&mut self, schema: &'a Schema) {
         let text = schema["description"].as_str().or(self.resolved(schema)["description"].as_str());
         let mut line = "#".to_owned();
-        for word in text.unwrap_or_default().split_whitespace() {
+        for word in without_links(text.unwrap_or_default()).split_whitespace() {
             if line.len() + word.len() >= WIDTH {
                 *self.text += &(line + "\n");
                 line = "#".to_owned();
@@ -151,6 +151,22 @@ impl<'a> Printer<'a> {
             *self.text += &(line + "\n");
         }
     }
+}
+
+/// Documentation whose links to code, [`path::to::Name`], are the names alone.
+fn without_links(text: &str) -> String {
+    let mut parts = text.split("[`");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("`]") {
+            Some((path, rest)) => {
+                let name = path.rsplit("::").next().unwrap_or(path);
+                plain += &format!("`{name}`{rest}");
+            }
+            None => plain += &format!("[`{part}"),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::actor::{IMITATOR, Imitator};
 use super::recipe::{Base, Recipe};
 use super::train::{self, BEST, TRAINING, VALIDATION, Validated};
 use crate::error::Error;
-use crate::prepare::{Prepared, Recorded};
+use crate::prepare::{self, Prepared, Recorded};
 use crate::progress::Reporter;
 use crate::request::TransferRequest;
 use dextra_data::{ClipOptions, Npz, NpzWriter, atomic};
@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 /// Stage name in errors.
 const STAGE: &str = "skill";
 const FILE: &str = "skill.json";
+const TASK: &str = "task.npz";
 const VERSION: u32 = 1;
 const SIZE_LIMIT: u64 = 1 << 28;
 
@@ -53,6 +54,12 @@ pub struct Skill {
     pub scene_sha256: String,
     /// SHA-256 of scene, base motion and recipe: what a training belongs to.
     pub training_sha256: String,
+    /// SHA-256 of `recipe.toml`; empty in skills of before it was kept.
+    #[serde(default)]
+    pub recipe_sha256: String,
+    /// SHA-256 of `task.npz`; the same.
+    #[serde(default)]
+    pub task_sha256: String,
     /// Where the clip comes from.
     pub source: String,
     /// Licence of the clip, which the skill inherits.
@@ -98,6 +105,8 @@ impl Skill {
             recipe: recipe.name.clone(),
             scene_sha256: scene,
             training_sha256: atomic::sha256_hex(&bytes),
+            recipe_sha256: atomic::sha256_hex(recipe.text()?.as_bytes()),
+            task_sha256: String::new(),
             source: provenance.source.clone(),
             licence: provenance.licence.clone(),
             dextra_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -107,7 +116,7 @@ impl Skill {
 
     /// Makes `dir` ready for the training: what an earlier training of something else left is removed,
     /// and what one of the same left is kept, to go on from.
-    pub(crate) fn begin(&self, dir: &Path, task: &Task<'_>) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, dir: &Path, task: &Task<'_>) -> Result<(), Error> {
         let same = read_file(dir).is_ok_and(|old| old.training_sha256 == self.training_sha256);
         if !same {
             for name in [BEST, TRAINING, IMITATOR] {
@@ -122,7 +131,10 @@ impl Skill {
             }
         }
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        write_task(&dir.join("task.npz"), task)?;
+        let file = dir.join(TASK);
+        write_task(&file, task)?;
+        let bytes = atomic::read_file(&file, SIZE_LIMIT).map_err(Error::stage(STAGE))?;
+        self.task_sha256 = atomic::sha256_hex(&bytes);
         self.write(dir)
     }
 
@@ -168,9 +180,23 @@ fn write_task(path: &Path, task: &Task<'_>) -> Result<(), Error> {
     writer.finish().map_err(stage())
 }
 
-fn read_task(path: &Path, scene: &Scene) -> Result<Stored, Error> {
+/// Refuses a file of a skill that is not what the policy was trained with; `trained` may be empty, in skills
+/// of before digests were kept.
+fn unchanged(path: &Path, now: &str, trained: &str) -> Result<(), Error> {
+    if trained.is_empty() || now == trained {
+        return Ok(());
+    }
+    Err(Error::Request(format!(
+        "{} has changed since the policy was trained, which would judge another skill; a copy of it elsewhere can be \
+         a recipe of your own",
+        path.display()
+    )))
+}
+
+fn read_task(path: &Path, skill: &Skill, scene: &Scene) -> Result<Stored, Error> {
     let stage = || Error::stage(STAGE);
     let file = Npz::open(path).map_err(stage())?;
+    unchanged(path, file.sha256(), &skill.task_sha256)?;
     let (shape, ctrl) = file.array_f64("ctrl").map_err(stage())?;
     let (nu, nq) = (scene.ctrl_ranges().len(), scene.default_qpos().len());
     let bad = |key: &str, wanted: String| Err(stage()(file.problem(key, wanted)));
@@ -204,12 +230,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Brings back the skill in `dir`, or in its sub-folder `policy`.
+    /// Brings back the skill in `dir`, or in its sub-folder `policy`. Clip and file of the hand may be elsewhere
+    /// now.
     ///
     /// # Errors
     /// A folder without a skill, damaged files, a clip that is not there any more, and a scene that has
     /// become another one.
-    pub fn open(dir: &Path, clip: Option<&str>, reporter: &dyn Reporter) -> Result<Self, Error> {
+    pub fn open(
+        dir: &Path,
+        (clip, hand): (Option<&str>, Option<&str>),
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Error> {
         let inner = dir.join("policy");
         let dir = if inner.join(FILE).is_file() { inner } else { dir.to_path_buf() };
         if !dir.join(FILE).is_file() {
@@ -222,13 +253,15 @@ impl Loaded {
         let path = dir.join("recipe.toml");
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let recipe = Recipe::parse(&text, &path)?;
+        unchanged(&path, &atomic::sha256_hex(text.as_bytes()), &skill.recipe_sha256)?;
         let request = TransferRequest {
             clip: clip.map_or_else(|| skill.clip.clone(), str::to_owned),
-            hand: skill.hand.clone(),
+            hand: hand.map_or_else(|| skill.hand.clone(), str::to_owned),
             seed: skill.seed,
             options: skill.options.clone(),
             ..TransferRequest::default()
         };
+        prepare::there(&request.hand)?;
         let prepared = Prepared::new(Recorded::read(&request, reporter)?, reporter)?;
         let hands: Vec<&Hand> = prepared.hands.iter().collect();
         let stage = Stage::new(&prepared.input(&hands), &RefineConfig::default())
@@ -242,7 +275,7 @@ impl Loaded {
                 request.hand
             )));
         }
-        let stored = read_task(&dir.join("task.npz"), &stage.scene)?;
+        let stored = read_task(&dir.join(TASK), &skill, &stage.scene)?;
         Ok(Self { skill, dir, recipe, prepared, stage, stored })
     }
 

@@ -42,7 +42,14 @@ fn tiny(dir: &Path, base: &str) -> TransferRequest {
 }
 
 fn played(dir: &Path) -> RolloutRequest {
-    RolloutRequest { skill: dir.join("out"), clip: None, trials: 4, seeds: vec![0], threads: 1 }
+    RolloutRequest {
+        skill: dir.join("out"),
+        clip: None,
+        hand: None,
+        trials: 4,
+        seeds: vec![0],
+        threads: 1,
+    }
 }
 
 #[test]
@@ -64,8 +71,18 @@ fn a_skill_is_brought_back_as_it_was_judged() {
     let tips = again.reward_terms.iter().find(|(name, _)| name == "tips").unwrap();
     assert!(tips.1 > 0.0, "{tips:?}");
 
-    // What is damaged or of another hand is refused by name.
     let inner = dir.path().join("out/policy");
+    // What was edited would be another skill.
+    let recipe = inner.join("recipe.toml");
+    let text = std::fs::read_to_string(&recipe).unwrap();
+    std::fs::write(&recipe, text.replacen("alpha = 0.5", "alpha = 0.9", 1)).unwrap();
+    let error = chain(&rollout(&played(dir.path()), &Silent).unwrap_err());
+    assert!(error.contains("recipe.toml has changed since"), "{error}");
+    std::fs::write(&recipe, text).unwrap();
+    let twice = RolloutRequest { seeds: vec![1, 1], ..played(dir.path()) };
+    assert!(chain(&rollout(&twice, &Silent).unwrap_err()).contains("seed 1 twice"));
+
+    // What is damaged or of another hand is refused by name.
     let weights = inner.join("best/policy.safetensors");
     let bytes = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();

@@ -29,6 +29,9 @@ impl TrackConfig {
         if self.worlds == 0 {
             return setting("worlds", "at least 1", 0);
         }
+        if !(self.control_period > 0.0 && self.control_period.is_finite()) {
+            return setting("control_period", "above 0", self.control_period);
+        }
         if !(1..=3).contains(&self.observations.future) {
             return setting("observations.future", "1 to 3", self.observations.future);
         }
@@ -44,6 +47,8 @@ impl TrackConfig {
             ("from_start", self.from_start),
             ("last_start", self.last_start),
             ("randomisation.late", random.late),
+            ("curriculum.assist.start", self.curriculum.assist.start),
+            ("curriculum.assist.decay", self.curriculum.assist.decay),
         ];
         for (what, value) in shares {
             if !(0.0..=1.0).contains(&value) {
@@ -89,7 +94,12 @@ impl TrackConfig {
             ("randomisation.noise.force", noise.force),
             ("curriculum.gravity.from", curriculum.gravity.from),
             ("curriculum.gravity.to", curriculum.gravity.to),
-            ("curriculum.assist.start", curriculum.assist.start),
+            ("anchor.follow", self.anchor.follow),
+            ("anchor.fade", self.anchor.fade),
+            ("anchor.reach", self.anchor.reach),
+            ("grasp.lifted", self.grasp.lifted),
+            ("grasp.settle", self.grasp.settle),
+            ("grasp.open", self.grasp.open),
             ("curriculum.assist.stiffness", curriculum.assist.stiffness),
             ("curriculum.assist.damping", curriculum.assist.damping),
         ];

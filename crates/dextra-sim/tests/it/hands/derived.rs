@@ -278,6 +278,37 @@ fn motors_are_replaced_by_servos_and_said() {
     assert!(check.hand.notices.join("\n").contains("2 actuators are no position servos"));
 }
 
+/// Servos in place of motors give no more than the motors did; by hand: force times gear, or coefficient.
+#[test]
+fn servos_give_no_more_than_the_motors_that_they_replace() {
+    let limits = |gripper: &str, motors: &str| -> Vec<f64> {
+        let check = derived(&gripper.replace("</mujoco>", &format!("{motors}</mujoco>")));
+        check.hand.actuators.iter().map(|a| a.force_range.unwrap().1).collect()
+    };
+    let close = |found: Vec<f64>, wanted: [f64; 2]| {
+        assert!(
+            found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 1e-9),
+            "{found:?} {wanted:?}"
+        );
+    };
+    let usual = limits(GRIPPER, "")[0];
+    let forced = "<actuator><motor joint=\"a\" gear=\"0.5\" forcerange=\"-0.1 0.1\" ctrlrange=\"-1 1\"/>\
+                  <motor joint=\"b\" gear=\"2\" ctrlrange=\"-0.05 0.08\"/></actuator>";
+    close(limits(GRIPPER, forced), [0.05, 0.16]);
+    let tendon = "<tendon><fixed name=\"t\"><joint joint=\"a\" coef=\"0.5\"/><joint joint=\"b\" coef=\"-0.25\"/>\
+                  </fixed></tendon><actuator><general tendon=\"t\" gainprm=\"0.3\" biastype=\"affine\" \
+                  biasprm=\"0 -100 -10\" ctrlrange=\"0 255\" forcerange=\"-0.4 0.4\"/></actuator>";
+    close(limits(GRIPPER, tendon), [0.2, 0.1]);
+    // What the joint lets through, stated with or without motors; one motor without limits is none.
+    let joint =
+        GRIPPER.replace("name=\"b\" axis", "name=\"b\" actuatorfrcrange=\"-0.02 0.02\" axis");
+    close(limits(&joint, ""), [usual, 0.02]);
+    close(limits(&joint, "<actuator><motor joint=\"a\"/></actuator>"), [usual, 0.02]);
+    let both =
+        "<actuator><motor joint=\"a\" forcerange=\"-0.1 0.1\"/><motor joint=\"a\"/></actuator>";
+    close(limits(GRIPPER, both), [usual, usual]);
+}
+
 #[test]
 fn joints_that_nothing_moves_are_said() {
     let servo = "<actuator><position name=\"a\" joint=\"a\" kp=\"1\"/></actuator>";
