@@ -58,10 +58,13 @@ fn main() -> ExitCode {
 /// Adds how `--policy` takes its recipe, where one was typed behind a space: the option stands alone
 /// too, so that the word was read as a clip.
 fn suggest_policy(error: &mut clap::Error, typed: &[String]) {
-    let behind = |pair: &[String]| pair[0] == "--policy" && !pair[1].starts_with('-');
-    if let (ErrorKind::UnknownArgument, Some(pair)) =
-        (error.kind(), typed.windows(2).find(|pair| behind(pair)))
-    {
+    let transfer = typed.get(1).is_some_and(|verb| verb == "transfer");
+    let flag = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.starts_with('-'));
+    if !transfer || flag || error.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    let behind = |pair: &&[String]| pair[0] == "--policy" && !pair[1].starts_with('-');
+    if let Some(pair) = typed.windows(2).find(behind) {
         let tip = format!("a recipe follows an equals sign: '--policy={}'", pair[1]);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }

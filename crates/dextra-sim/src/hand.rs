@@ -242,10 +242,18 @@ impl Hand {
     /// # Errors
     /// See [`Hand::builtin`] and [`Hand::from_file`].
     pub fn resolve(spec: &str, side: Side) -> Result<Hand, HandError> {
-        match file_of(spec) {
+        match Self::file_of(spec) {
             Some(path) => Hand::from_file(path),
             None => Hand::builtin(spec, side),
         }
+    }
+
+    /// The file that a name means by its ending; `None` for what can only be a built-in hand.
+    pub fn file_of(spec: &str) -> Option<&Path> {
+        let path = Path::new(spec);
+        let extension = path.extension()?.to_str()?;
+        let known = ["xml", "mjcf", "urdf"].iter().any(|kind| extension.eq_ignore_ascii_case(kind));
+        known.then_some(path)
     }
 
     /// Whether [`Hand::resolve`] has a built-in hand or a file by this name, without reading it.
@@ -253,7 +261,7 @@ impl Hand {
     /// # Errors
     /// [`HandError::UnknownHand`], and [`HandError::Read`] for a file that is not there.
     pub fn find(spec: &str) -> Result<(), HandError> {
-        match file_of(spec) {
+        match Self::file_of(spec) {
             Some(path) => std::fs::metadata(path)
                 .map(|_| ())
                 .map_err(|source| HandError::Read { file: spec.to_owned(), source }),
@@ -326,14 +334,6 @@ fn apply_couplings(coordinates: &Coordinates, q: &mut [f64]) {
             q[joint] = follow.offset + follow.ratio * q[driver];
         }
     }
-}
-
-/// The file that a name means by its ending.
-fn file_of(spec: &str) -> Option<&Path> {
-    let path = Path::new(spec);
-    let extension = path.extension()?.to_str()?;
-    let known = ["xml", "mjcf", "urdf"].iter().any(|kind| extension.eq_ignore_ascii_case(kind));
-    known.then_some(path)
 }
 
 fn unknown(name: &str) -> HandError {

@@ -116,7 +116,7 @@ impl Prepared {
 
 /// Refuses a hand of a result whose file is not where it was.
 pub(crate) fn there(spec: &str) -> Result<(), Error> {
-    if Path::new(spec).extension().is_none() || Path::new(spec).exists() {
+    if Hand::file_of(spec).is_none_or(Path::exists) {
         return Ok(());
     }
     let problem = "the file of the hand is not there any more; --hand FILE says where it is now";
@@ -125,10 +125,7 @@ pub(crate) fn there(spec: &str) -> Result<(), Error> {
 
 /// Name and SHA-256 of the file of a hand and of the map beside it; nothing for a built-in hand.
 pub(crate) fn hand_files(spec: &str) -> Result<Vec<(String, String)>, Error> {
-    let file = Path::new(spec);
-    if file.extension().is_none() {
-        return Ok(Vec::new());
-    }
+    let Some(file) = Hand::file_of(spec) else { return Ok(Vec::new()) };
     let files = [file.to_owned(), file.with_extension("toml")];
     files
         .iter()

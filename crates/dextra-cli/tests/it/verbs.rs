@@ -141,6 +141,10 @@ fn every_option_of_every_verb_is_described_and_a_typo_names_the_nearest() {
     crate::assert_fails(&run(&format!("{typed} iteratons=3")), &["did you mean `iterations`?"]);
     let line = "transfer cube --hand leap --policy maniptrans";
     crate::assert_fails(&run(line), &["equals sign", "--policy=maniptrans"]);
+    // Elsewhere it takes its value behind a space, and another mistake keeps its own tip.
+    let other = run("collect cube --hand leap --policy dextra --ot out");
+    crate::assert_fails(&other, &["--ot", "--out"]);
+    assert!(!stderr(&other).contains("equals sign"), "{}", stderr(&other));
     crate::assert_fails(&run("transfer cubee --hand leap"), &["did you mean `cube`?"]);
     crate::assert_fails(&run("transfer cube --hand lep"), &["did you mean `leap`?"]);
 }

@@ -137,9 +137,11 @@ impl TransferResult {
 /// Refuses a hand whose files are not those of the transfer; results of before they were recorded pass.
 fn same_hand(spec: &str, inputs: &[(String, String)]) -> Result<(), Error> {
     for (name, digest) in hand_files(spec)? {
-        if inputs.iter().any(|(input, was)| *input == name && *was != digest) {
+        // A file of the clip may have the same name.
+        let mut recorded = inputs.iter().filter(|(input, _)| *input == name).peekable();
+        if recorded.peek().is_some() && !recorded.any(|(_, was)| *was == digest) {
             return Err(Error::Request(format!(
-                "{spec}: {name} has changed since the transfer, which would be exported for another hand"
+                "{spec}: {name} has changed since the transfer, whose hand was another"
             )));
         }
     }
@@ -182,4 +184,31 @@ fn rows(npz: &Npz, key: &str, width: usize) -> Result<Vec<Vec<f64>>, Error> {
         return Err(stage(npz.problem(key, problem)));
     }
     Ok(values.chunks_exact(width).map(<[f64]>::to_vec).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hand_of_a_result_is_the_one_it_was_made_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mug.xml");
+        let spec = file.to_str().unwrap();
+        assert!(there(spec).unwrap_err().to_string().contains("--hand FILE"));
+        std::fs::write(&file, "<mujoco/>").unwrap();
+        std::fs::write(dir.path().join("mug.toml"), "side = \"left\"").unwrap();
+        there(spec).unwrap();
+        // The clip had a mug.toml of its own.
+        let mut inputs = vec![("mug.toml".to_owned(), "0".repeat(64))];
+        inputs.extend(hand_files(spec).unwrap());
+        assert_eq!(inputs.len(), 3);
+        same_hand(spec, &inputs).unwrap();
+        same_hand("shadow", &inputs).unwrap();
+        // Results of before have no digest of it.
+        same_hand(spec, &[]).unwrap();
+        std::fs::write(&file, "<mujoco> </mujoco>").unwrap();
+        let error = same_hand(spec, &inputs).unwrap_err().to_string();
+        assert!(error.contains("mug.xml has changed since the transfer"), "{error}");
+    }
 }

@@ -187,8 +187,7 @@ fn unchanged(path: &Path, now: &str, trained: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Request(format!(
-        "{} has changed since the policy was trained, which would judge another skill; a copy of it elsewhere can be \
-         a recipe of your own",
+        "{} has changed since the policy was trained: another skill would be judged",
         path.display()
     )))
 }
